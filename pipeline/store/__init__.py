@@ -1,0 +1,40 @@
+"""What a workspace remembers: one SQLite file, one class a noun.
+
+    store = Store(Workspace.open(folder))
+    store.datasets.get("demo"); store.records.page(dataset_id, text="cat"); store.scores.table(dataset_id, q, a)
+
+Facts are appended, decisions are folds over actions; undo is one more action.
+"""
+
+from __future__ import annotations
+
+from pipeline.store.actions import Actions
+from pipeline.store.database import Database
+from pipeline.store.datasets import Dataset, Datasets
+from pipeline.store.jobs import Jobs
+from pipeline.store.records import RecordFilter, Records
+from pipeline.store.rewrites import Rewrites
+from pipeline.store.scores import Scores, ScoreTable
+from pipeline.store.selections import Selections, StoredSelection
+from pipeline.workspace import Workspace
+
+__all__ = ["Store", "Dataset", "RecordFilter", "ScoreTable", "StoredSelection"]
+
+
+class Store:
+    """All tables of one workspace. Safe to share between threads; open one a process."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.database = Database(workspace.database)
+        self.datasets = Datasets(self.database)
+        self.records = Records(self.database)
+        self.scores = Scores(self.database)
+        self.actions = Actions(self.database)
+        self.selections = Selections(self.database)
+        self.rewrites = Rewrites(self.database)
+        self.jobs = Jobs(self.database)
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        self.database.close()

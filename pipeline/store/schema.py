@@ -1,0 +1,136 @@
+"""The tables, as a numbered list of migrations. A migration, once released, is never edited: add the next one."""
+
+from __future__ import annotations
+
+MIGRATIONS: tuple[str, ...] = (
+    # 1: the first version
+    """
+    CREATE TABLE dataset (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL UNIQUE COLLATE NOCASE,
+        source TEXT NOT NULL,
+        status TEXT NOT NULL CHECK (status IN ('importing', 'ready')),
+        report TEXT NOT NULL DEFAULT '{}',
+        created_at REAL NOT NULL
+    );
+    CREATE TABLE image (
+        sha256 TEXT PRIMARY KEY,
+        width INTEGER NOT NULL,
+        height INTEGER NOT NULL,
+        format TEXT NOT NULL,
+        mode TEXT NOT NULL,
+        bytes INTEGER NOT NULL,
+        notes TEXT NOT NULL DEFAULT '[]'
+    ) WITHOUT ROWID;
+    CREATE TABLE record (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        dataset_id INTEGER NOT NULL REFERENCES dataset(id) ON DELETE CASCADE,
+        row INTEGER NOT NULL,
+        key TEXT NOT NULL,
+        type TEXT NOT NULL,
+        type_told INTEGER NOT NULL,
+        image TEXT,
+        turn_count INTEGER NOT NULL,
+        content_hash TEXT NOT NULL,
+        body TEXT NOT NULL,
+        search TEXT NOT NULL
+    );
+    CREATE INDEX record_dataset ON record(dataset_id, id);
+    CREATE INDEX record_image ON record(dataset_id, image);
+    CREATE TABLE scorer_key (
+        digest TEXT PRIMARY KEY,
+        kind TEXT NOT NULL,
+        model TEXT NOT NULL,
+        adapter TEXT NOT NULL,
+        revision TEXT NOT NULL,
+        precision TEXT NOT NULL,
+        quantization TEXT NOT NULL,
+        image_preparation TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE score (
+        key TEXT NOT NULL REFERENCES scorer_key(digest),
+        record_id INTEGER NOT NULL REFERENCES record(id) ON DELETE CASCADE,
+        turn INTEGER NOT NULL,
+        candidate INTEGER NOT NULL,
+        value REAL,
+        reason TEXT NOT NULL DEFAULT '',
+        created_at REAL NOT NULL,
+        PRIMARY KEY (key, record_id, turn, candidate)
+    ) WITHOUT ROWID;
+    CREATE TABLE action (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        dataset_id INTEGER NOT NULL REFERENCES dataset(id) ON DELETE CASCADE,
+        kind TEXT NOT NULL,
+        detail TEXT NOT NULL,
+        author TEXT NOT NULL,
+        undoes INTEGER REFERENCES action(id),
+        created_at REAL NOT NULL
+    );
+    CREATE INDEX action_dataset ON action(dataset_id, id);
+    CREATE TABLE decision (
+        action_id INTEGER NOT NULL REFERENCES action(id) ON DELETE CASCADE,
+        record_id INTEGER NOT NULL REFERENCES record(id) ON DELETE CASCADE,
+        verdict TEXT NOT NULL CHECK (verdict IN ('keep', 'drop', 'clear')),
+        PRIMARY KEY (record_id, action_id)
+    ) WITHOUT ROWID;
+    CREATE TABLE selection (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        dataset_id INTEGER NOT NULL REFERENCES dataset(id) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        spec TEXT NOT NULL,
+        author TEXT NOT NULL,
+        created_at REAL NOT NULL
+    );
+    CREATE INDEX selection_dataset ON selection(dataset_id, name, id);
+    CREATE TABLE rewrite (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        record_id INTEGER NOT NULL REFERENCES record(id) ON DELETE CASCADE,
+        turn INTEGER NOT NULL,
+        candidate INTEGER NOT NULL,
+        part TEXT NOT NULL CHECK (part IN ('question', 'answer')),
+        key TEXT NOT NULL,
+        body TEXT NOT NULL,
+        kept INTEGER NOT NULL,
+        created_at REAL NOT NULL,
+        UNIQUE (record_id, turn, candidate, part, key)
+    );
+    CREATE TABLE rewrite_verdict (
+        action_id INTEGER NOT NULL REFERENCES action(id) ON DELETE CASCADE,
+        rewrite_id INTEGER NOT NULL REFERENCES rewrite(id) ON DELETE CASCADE,
+        verdict TEXT NOT NULL CHECK (verdict IN ('accepted', 'rejected', 'edited', 'pending')),
+        text TEXT,
+        PRIMARY KEY (rewrite_id, action_id)
+    ) WITHOUT ROWID;
+    CREATE TABLE job (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        kind TEXT NOT NULL,
+        lane TEXT NOT NULL,
+        dataset_id INTEGER,
+        params TEXT NOT NULL,
+        priority INTEGER NOT NULL DEFAULT 0,
+        state TEXT NOT NULL CHECK (state IN ('queued', 'running', 'done', 'failed', 'cancelled')),
+        stage TEXT NOT NULL DEFAULT '',
+        message TEXT NOT NULL DEFAULT '',
+        done INTEGER NOT NULL DEFAULT 0,
+        total INTEGER NOT NULL DEFAULT 0,
+        rate REAL NOT NULL DEFAULT 0,
+        error TEXT NOT NULL DEFAULT '',
+        hint TEXT NOT NULL DEFAULT '',
+        result TEXT NOT NULL DEFAULT '{}',
+        attempts INTEGER NOT NULL DEFAULT 0,
+        cancel_requested INTEGER NOT NULL DEFAULT 0,
+        created_at REAL NOT NULL,
+        started_at REAL,
+        ended_at REAL
+    );
+    CREATE INDEX job_state ON job(state, lane, priority);
+    CREATE TABLE metric (
+        job_id INTEGER NOT NULL REFERENCES job(id) ON DELETE CASCADE,
+        step INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        value REAL NOT NULL,
+        created_at REAL NOT NULL,
+        PRIMARY KEY (job_id, name, step)
+    ) WITHOUT ROWID;
+    """,
+)

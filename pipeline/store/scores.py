@@ -1,0 +1,150 @@
+"""Scores by key, and the arrays that charts and the cascade read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.errors import NotFound
+from pipeline.records import INSTRUCTION_TYPES, WHOLE, Score, ScorerKey
+from pipeline.store.database import Database
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """One row a record, in file order; all arrays have length N.
+
+    question: float32, NaN where missing · answer: float32, mean over turns of the best candidate, NaN unless every turn has one ·
+    type: uint8 index into INSTRUCTION_TYPES · image: int32, equal numbers share an image, −1 is text-only ·
+    best: list of tuples, index of the best candidate a turn (empty tuple where unscored).
+    """
+
+    ids: np.ndarray
+    type: np.ndarray
+    image: np.ndarray
+    question: np.ndarray
+    answer: np.ndarray
+    best: list[tuple[int, ...]]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class Scores:
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def register(self, key: ScorerKey) -> str:
+        """Remember a key and return its digest."""
+        with self._db.write() as db:
+            db.execute("INSERT OR IGNORE INTO scorer_key VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                       (key.digest, key.kind, key.model, key.adapter, key.revision, key.precision, key.quantization, key.image_preparation))
+        return key.digest
+
+    def key(self, digest: str) -> ScorerKey:
+        row = self._db.row("SELECT * FROM scorer_key WHERE digest = ?", (digest,))
+        if row is None:
+            raise NotFound(f"there is no scorer key {digest[:32]!r}", hint="Score the data set first.")
+        return ScorerKey(**{name: row[name] for name in ("kind", "model", "adapter", "revision", "precision", "quantization", "image_preparation")})
+
+    def keys(self, dataset_id: int, kind: str) -> list[tuple[ScorerKey, int, int]]:
+        """(key, places scored, places without a number) of one data set, the most recently used key first."""
+        rows = self._db.rows(
+            "SELECT s.key, count(*) AS n, sum(s.value IS NULL) AS failed, max(s.created_at) AS latest FROM score s"
+            " JOIN record r ON r.id = s.record_id JOIN scorer_key k ON k.digest = s.key"
+            " WHERE r.dataset_id = ? AND k.kind = ? GROUP BY s.key ORDER BY latest DESC", (dataset_id, kind))
+        return [(self.key(row["key"]), row["n"], row["failed"]) for row in rows]
+
+    def latest_key(self, dataset_id: int, kind: str) -> str | None:
+        """Digest of the key last used on this data set, None before the first score."""
+        found = self.keys(dataset_id, kind)
+        return found[0][0].digest if found else None
+
+    def add(self, digest: str, scores: Sequence[Score]) -> None:
+        """Store one batch in one transaction. A place scored again under the same key is replaced, never doubled."""
+        now = time.time()
+        with self._db.write() as db:
+            db.executemany("INSERT OR REPLACE INTO score VALUES (?, ?, ?, ?, ?, ?, ?)",
+                           [(digest, s.record_id, s.turn, s.candidate, _finite(s.value), s.reason, now) for s in scores])
+
+    def missing(self, dataset_id: int, digest: str) -> list[int]:
+        """Ids of records with no complete set of scores under this key, in file order (the anti-join that resume rests on).
+
+        Question keys: no row at all. Answer keys: fewer rows than candidates over all turns.
+        """
+        if self._db.value("SELECT kind FROM scorer_key WHERE digest = ?", (digest,)) == "question":
+            sql = ("SELECT r.id FROM record r WHERE r.dataset_id = ? AND NOT EXISTS"
+                   " (SELECT 1 FROM score s WHERE s.key = ? AND s.record_id = r.id) ORDER BY r.id")
+        else:
+            sql = ("SELECT r.id FROM record r WHERE r.dataset_id = ? AND"
+                   " (SELECT count(*) FROM score s WHERE s.key = ? AND s.record_id = r.id) <"
+                   " (SELECT sum(json_array_length(t.value, '$.a')) FROM json_each(r.body, '$.turns') t) ORDER BY r.id")
+        return [row[0] for row in self._db.rows(sql, (dataset_id, digest))]
+
+    def of_record(self, record_id: int) -> list[tuple[str, Score]]:
+        """Every score of one record as (key digest, score)."""
+        return [(row["key"], Score(row["record_id"], row["turn"], row["candidate"], row["value"], row["reason"]))
+                for row in self._db.rows("SELECT * FROM score WHERE record_id = ? ORDER BY key, turn, candidate", (record_id,))]
+
+    def of_records(self, digest: str, record_ids: Sequence[int]) -> dict[int, list[Score]]:
+        """Scores of one key for the records of a page."""
+        found: dict[int, list[Score]] = {i: [] for i in record_ids}
+        for start in range(0, len(record_ids), 500):
+            part = list(record_ids[start:start + 500])
+            marks = ",".join("?" * len(part))
+            for row in self._db.rows(f"SELECT * FROM score WHERE key = ? AND record_id IN ({marks}) ORDER BY record_id, turn, candidate", (digest, *part)):
+                found[row["record_id"]].append(Score(row["record_id"], row["turn"], row["candidate"], row["value"], row["reason"]))
+        return found
+
+    def problems(self, dataset_id: int, digest: str) -> list[tuple[str, int]]:
+        """(reason, how many places) of scores that are None, most frequent first."""
+        return [(row[0], row[1]) for row in self._db.rows(
+            "SELECT s.reason, count(*) n FROM score s JOIN record r ON r.id = s.record_id WHERE r.dataset_id = ? AND s.key = ? AND s.value IS NULL"
+            " GROUP BY s.reason ORDER BY n DESC", (dataset_id, digest))]
+
+    def table(self, dataset_id: int, question_key: str | None, answer_key: str | None) -> ScoreTable:
+        """Arrays over all records of a data set. None as a key gives a column of NaN."""
+        rows = self._db.connection.execute("SELECT id, type, image, turn_count FROM record WHERE dataset_id = ? ORDER BY id", (dataset_id,)).fetchall()
+        n = len(rows)
+        ids = np.fromiter((row[0] for row in rows), np.int64, n)
+        types = np.fromiter((INSTRUCTION_TYPES.index(row[1]) for row in rows), np.uint8, n)
+        numbers: dict[str, int] = {}
+        images = np.fromiter((-1 if row[2] is None else numbers.setdefault(row[2], len(numbers)) for row in rows), np.int32, n)
+        place = {int(record_id): i for i, record_id in enumerate(ids)}
+        question = np.full(n, np.nan, np.float32)
+        if question_key:
+            for record_id, value in self._values(dataset_id, question_key, "record_id, value"):
+                question[place[record_id]] = np.nan if value is None else value
+        answer, best = self._answers(dataset_id, answer_key, place, [row[3] for row in rows])
+        return ScoreTable(ids, types, images, question, answer, best)
+
+    def _values(self, dataset_id: int, digest: str, columns: str):
+        return self._db.connection.execute(
+            f"SELECT {columns} FROM score WHERE key = ? AND record_id IN (SELECT id FROM record WHERE dataset_id = ?) ORDER BY record_id, turn, candidate",
+            (digest, dataset_id))
+
+    def _answers(self, dataset_id: int, digest: str | None, place: dict[int, int], turn_counts: list[int]) -> tuple[np.ndarray, list[tuple[int, ...]]]:
+        answer = np.full(len(place), np.nan, np.float32)
+        best: list[tuple[int, ...]] = [()] * len(place)
+        if not digest:
+            return answer, best
+        tops: dict[int, dict[int, tuple[float, int]]] = {}
+        for record_id, turn, candidate, value in self._values(dataset_id, digest, "record_id, turn, candidate, value"):
+            if value is None or turn == WHOLE:
+                continue
+            turns = tops.setdefault(record_id, {})
+            if turn not in turns or value > turns[turn][0]:  # a tie stays with the earlier candidate
+                turns[turn] = (value, candidate)
+        for record_id, turns in tops.items():
+            i = place[record_id]
+            if len(turns) == turn_counts[i]:
+                answer[i] = sum(value for value, _ in turns.values()) / len(turns)
+                best[i] = tuple(turns[t][1] for t in sorted(turns))
+        return answer, best
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not np.isfinite(value) else float(value)
