@@ -18,7 +18,7 @@ from pipeline.store.database import Database
 class Action:
     id: int
     kind: str
-    """"decision", "rewrite" or "undo"."""
+    """"decision", "rewrite", "undo" or "redo" (which undoes an undo)."""
     detail: str
     author: str
     undoes: int | None
@@ -53,19 +53,19 @@ class Actions:
         """Undo one action, or the last one in force (of one kind, if named). Raises SettingError when nothing is left."""
         with self._db.write() as db:
             candidates = [a for a in self.history(dataset_id, limit=None)
-                          if a.kind != "undo" and not a.undone and (kind is None or a.kind == kind) and (action_id is None or a.id == action_id)]
+                          if a.kind not in ("undo", "redo") and not a.undone and (kind is None or a.kind == kind) and (action_id is None or a.id == action_id)]
             if not candidates:
                 raise SettingError("there is nothing to undo", hint="Every manual step of this data set is undone already.")
             self._append(db, dataset_id, "undo", f"undo: {candidates[0].detail}", author, candidates[0].id)
         return candidates[0]
 
     def redo(self, dataset_id: int, *, author: str) -> Action:
-        """Take back the last undo in force."""
+        """Take back the last undo in force. A new step after an undo ends what can be redone. Raises SettingError then."""
         with self._db.write() as db:
-            last = next((a for a in self.history(dataset_id, limit=None) if not a.undone), None)
-            if last is None or last.kind != "undo":
-                raise SettingError("there is nothing to redo")
-            self._append(db, dataset_id, "undo", "redo", author, last.id)
+            last = next((a for a in self.history(dataset_id, limit=None) if not a.undone and a.kind != "redo"), None)
+            if last is None or last.kind != "undo" or self._came_after(dataset_id, last.id):
+                raise SettingError("there is nothing to redo", hint="Redo takes back an undo as long as nothing new was done after it.")
+            self._append(db, dataset_id, "redo", last.detail.replace("undo:", "redo:", 1), author, last.id)
         return last
 
     def history(self, dataset_id: int, *, limit: int | None = 200) -> list[Action]:
@@ -91,6 +91,9 @@ class Actions:
             if row["action_id"] not in undone:
                 fold[row["record_id"]] = row["verdict"]
         return {record_id: verdict for record_id, verdict in fold.items() if verdict != "clear"}
+
+    def _came_after(self, dataset_id: int, action_id: int) -> bool:
+        return bool(self._db.value("SELECT count(*) FROM action WHERE dataset_id = ? AND id > ? AND kind NOT IN ('undo', 'redo')", (dataset_id, action_id)))
 
     @staticmethod
     def _append(db: sqlite3.Connection, dataset_id: int, kind: str, detail: str, author: str, undoes: int | None = None) -> int:

@@ -1,0 +1,37 @@
+"""Fixtures everybody uses: an empty workspace with its store, and the optional research data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+from pipeline.settings import shared_data_dir
+from pipeline.store import Store
+from pipeline.workspace import Workspace
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace.open(tmp_path / "workspace")
+
+
+@pytest.fixture
+def store(workspace: Workspace) -> Iterator[Store]:
+    opened = Store(workspace)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of research data. Skips loudly where it is missing."""
+    folder = shared_data_dir()
+    if folder is None:
+        pytest.skip("SKIPPED FOR LACK OF DATA: no ../shared/data (set ALIGN2_SHARED to the folder that holds it)")
+    return folder
