@@ -1,0 +1,170 @@
+"""The only place that loads weights: any LLaVA in transformers' layout, by the plan.
+
+Owns loading and the plain steps every engine shares (image → visual tokens → word space, text → ids); scoring, writing
+and training are others' work. `trust_remote_code` is off, safetensors only. Torch is imported inside functions.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pipeline.errors import ModelError
+from pipeline.models.folders import check_folder
+from pipeline.models.planning import Plan
+from pipeline.models.specs import ModelSpec
+
+if TYPE_CHECKING:
+    import torch
+    from PIL.Image import Image
+
+log = logging.getLogger(__name__)
+
+Preparation = Literal["pad", "crop"]
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready to run, in evaluation mode, with what turns text and pictures into its input."""
+
+    spec: ModelSpec
+    plan: Plan
+    model: Any
+    """LlavaForConditionalGeneration."""
+    tokenizer: Any
+    image_processor: Any
+
+    @property
+    def device(self) -> "torch.device":
+        return self.model.device
+
+    @property
+    def dtype(self) -> "torch.dtype":
+        """The computing type (that of the norms and embeddings; quantized layers hold bytes)."""
+        return self.model.get_input_embeddings().weight.dtype
+
+    @property
+    def language_model(self) -> Any:
+        """The inner LLM without its output layer."""
+        return self.model.model.language_model
+
+    @property
+    def language_model_head(self) -> Any:
+        return self.model.lm_head
+
+    @property
+    def image_tokens(self) -> int:
+        return int(self.model.config.image_seq_length)
+
+    @property
+    def start_ids(self) -> list[int]:
+        """The BOS id, or nothing for a tokenizer without one."""
+        return [] if self.tokenizer.bos_token_id is None else [int(self.tokenizer.bos_token_id)]
+
+    def ids(self, text: str) -> list[int]:
+        """Token ids of plain text: no BOS, no EOS, and words that look like special tokens stay words."""
+        return list(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids)
+
+    def text_embeddings(self, ids: Sequence[int]) -> "torch.Tensor":
+        """Ids (T) → word embeddings (T, hidden)."""
+        import torch
+
+        with torch.inference_mode():
+            return self.model.get_input_embeddings()(torch.tensor(list(ids), dtype=torch.long, device=self.device))
+
+    def pixels(self, images: Sequence["Image"], preparation: Preparation = "pad") -> "torch.Tensor":
+        """Pictures → (N, 3, side, side), normalised. `pad` squares with the mean colour, `crop` cuts the middle."""
+        mean = self.image_processor.image_mean
+        prepared = [squared(image, mean) if preparation == "pad" else image.convert("RGB") for image in images]
+        return self.image_processor(prepared, return_tensors="pt").pixel_values.to(self.device, self.dtype)
+
+    def image_features(self, images: Sequence["Image"], preparation: Preparation = "pad") -> "torch.Tensor":
+        """Pictures → visual tokens before the projector (N, tokens, tower width), the chosen layer, CLS dropped."""
+        import torch
+
+        with torch.inference_mode():
+            return self.tower_tokens(self.pixels(images, preparation))
+
+    def tower_tokens(self, pixels: "torch.Tensor") -> "torch.Tensor":
+        """Pixels (N, 3, side, side) → tokens (N, tokens, tower width) of the layer the config names."""
+        config = self.model.config
+        states = self.model.model.vision_tower(pixels, output_hidden_states=True, return_dict=True).hidden_states
+        tokens = states[config.vision_feature_layer]
+        return tokens[:, 1:] if config.vision_feature_select_strategy == "default" else tokens
+
+    def project(self, features: "torch.Tensor") -> "torch.Tensor":
+        """Visual tokens (…, tower width) → word space (…, hidden), by the model's projector."""
+        import torch
+
+        with torch.inference_mode():
+            projector = self.model.model.multi_modal_projector
+            return projector(features.to(self.device, projector.linear_1.weight.dtype)).to(self.dtype)
+
+
+def squared(image: "Image", mean: Sequence[float]) -> "Image":
+    """The picture in the middle of a square of the mean colour (as the authors train). A square picture comes back as it is."""
+    from PIL import Image as images
+
+    picture = image.convert("RGB")
+    width, height = picture.size
+    if width == height:
+        return picture
+    side = max(width, height)
+    canvas = images.new("RGB", (side, side), tuple(int(part * 255) for part in mean))  # type: ignore[arg-type]
+    canvas.paste(picture, ((side - width) // 2, (side - height) // 2))
+    return canvas
+
+
+def load(spec: ModelSpec, plan: Plan) -> LoadedModel:
+    """Load by the plan. Raises ModelError where the folder is unsafe, incomplete, damaged or of another kind."""
+    where = spec.path
+    local = os.path.isdir(where)
+    if local:
+        check_folder(Path(where))
+    import torch
+    from transformers import LlavaForConditionalGeneration
+    from transformers.utils import logging as transformers_logging
+
+    import pipeline.models.efficientnet  # noqa: F401  (registers the embedded tower)
+    from pipeline.models import quantization
+
+    transformers_logging.disable_progress_bar()
+    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[plan.precision]
+    try:
+        model, report = LlavaForConditionalGeneration.from_pretrained(
+            where, dtype=dtype, quantization_config=quantization.bitsandbytes_config(plan, spec.hidden), use_safetensors=True,
+            trust_remote_code=False, local_files_only=local, output_loading_info=True,
+            device_map={"": 0 if plan.device == "cuda" else "cpu"})
+        tokenizer, image_processor = _text_and_image(where, local)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise ModelError(f"{spec.label} can't be loaded: {_first_line(error)}",
+                         hint="Fetch it again; a model from the hub needs a network, or name a folder that holds it.") from error
+    missing = sorted(name for name in report["missing_keys"] if name != "lm_head.weight")
+    wrong = sorted(str(entry) for entry in report["mismatched_keys"])
+    if missing or wrong:
+        raise ModelError(f"{spec.label} is incomplete: {len(missing)} tensors missing, {len(wrong)} of a wrong shape ({', '.join((missing + wrong)[:3])})",
+                         hint="Copy or download the model again.")
+    quantization.seal(model)
+    model.eval()
+    model.requires_grad_(False)
+    log.info("loaded %s as %s %s on %s", spec.label, plan.precision, plan.quantization, plan.device)
+    return LoadedModel(spec, plan, model, tokenizer, image_processor)
+
+
+def _text_and_image(where: str, local: bool) -> tuple[Any, Any]:
+    """Tokenizer and PIL image processor (torchvision is not needed and not wanted)."""
+    from transformers import AutoTokenizer
+    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+    tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=False, local_files_only=local)
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token
+    return tokenizer, CLIPImageProcessorPil.from_pretrained(where, local_files_only=local)
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:300]
