@@ -1,0 +1,264 @@
+"""The verbs of the command line. Each is thin: it submits the same job the screen submits, waits for it, and prints.
+
+Exit status: 0 only on success, 1 when something a person must know went wrong, 2 for a wrong command line, 130 when stopped.
+With --json standard output holds exactly one object, errors included; progress goes to standard error.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from pipeline import jobs
+from pipeline.curation import CURRENT, curate, funnel
+from pipeline.errors import SettingError, StudioError
+from pipeline.records import INSTRUCTION_TYPES, Job
+from pipeline.selection import ALL, Cut, SelectionSpec, funnel_counts
+from pipeline.settings import default_workspace
+from pipeline.store import Store
+from pipeline.workspace import Workspace
+
+app = typer.Typer(name="pipeline", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+                  help="Align² Studio on the command line: import, score, select, rewrite, export, tune, judge, doctor.")
+
+WorkspaceOption = Annotated[Path | None, typer.Option("--workspace", metavar="DIR", help="Folder of the workspace; the screen uses the same one.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the data set.")]
+SelectionOption = Annotated[str | None, typer.Option("--selection", help="A stored selection; without it the one that is open in the screen.")]
+PrecisionOption = Annotated[str, typer.Option(help="auto, bf16, fp16 or fp32.")]
+QuantizationOption = Annotated[str, typer.Option(help="auto, none, int8 or nf4.")]
+
+
+@dataclass
+class Session:
+    """One verb's run: the workspace it works on and the way it prints."""
+
+    workspace: Workspace
+    store: Store
+    as_json: bool
+
+    def run(self, kind: str, dataset_id: int | None, params: dict[str, Any]) -> Job:
+        """Submit a job, show its progress on standard error, stop it on Ctrl-C, and return it ended."""
+        job = jobs.submit(self.store, kind, dataset_id, params)
+        supervisor = jobs.Supervisor(self.workspace, self.store)
+        console = Console(stderr=True)
+        bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
+                       console=console, transient=True, disable=not console.is_terminal)
+        with bar:
+            task = bar.add_task(kind, total=None, rate="")
+
+            def show(now: Job) -> None:
+                bar.update(task, description=now.stage or kind, completed=now.done, total=now.total or None, rate=f"{now.rate:.1f}/s" if now.rate else "")
+
+            try:
+                ended = jobs.wait(self.store, supervisor, job, on_progress=show)
+            except KeyboardInterrupt:
+                self.store.jobs.cancel(job.id)
+                raise
+        if ended.state == "cancelled":
+            raise StudioError(f"job {job.id} was stopped", hint="What was done is kept; the same command goes on from there.")
+        return ended
+
+
+def verb(function: Callable[..., dict[str, Any]]) -> Callable[..., None]:
+    """Open the workspace, run the verb, print its object, and turn errors into an exit status."""
+
+    @wraps(function)
+    def wrapped(*args: Any, context: typer.Context, workspace: Path | None = None, as_json: bool = False, **rest: Any) -> None:
+        told = context.obj or {}
+        as_json = as_json or told.get("json", False)
+        try:
+            opened = Workspace.open(workspace or told.get("workspace") or default_workspace())
+            result = function(Session(opened, Store(opened), as_json), *args, **rest)
+        except StudioError as error:
+            _print_error(error, as_json)
+            raise typer.Exit(1) from error
+        except KeyboardInterrupt:
+            _print_error(StudioError("stopped", hint="What was done is kept; the same command goes on from there."), as_json)
+            raise typer.Exit(130) from None
+        ok = result.pop("_ok", True)
+        _print(result, as_json)
+        if not ok:
+            raise typer.Exit(1)
+
+    # Typer reads the signature: the session is ours, workspace and --json are every verb's.
+    parameters = [p for name, p in inspect.signature(function, eval_str=True).parameters.items() if name != "session"]
+    parameters += [inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),
+                   inspect.Parameter("workspace", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=WorkspaceOption),
+                   inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=JsonOption)]
+    wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    wrapped.__annotations__ = {p.name: p.annotation for p in parameters}
+    return wrapped
+
+
+@app.callback()
+def common(context: typer.Context, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    context.obj = {"workspace": workspace, "json": as_json}
+
+
+@app.command("import")
+@verb
+def import_(session: Session, file: Annotated[Path, typer.Argument(help="LLaVA JSON or JSONL.")], *,
+            name: Annotated[str, typer.Option(help="Name of the new data set.")],
+            images: Annotated[Path | None, typer.Option(metavar="DIR_OR_ZIP", help="Folder or .zip that holds the images.")] = None) -> dict[str, Any]:
+    """Read a data set into the workspace; bad rows are listed, never dropped silently."""
+    job = session.run("import", None, {"file": str(file.resolve()), "images": str(images.resolve()) if images else "", "name": name, "uploaded": False})
+    dataset = session.store.datasets.get(name)
+    return {"dataset": dataset.name, "id": dataset.id, "records": dataset.record_count, "report": dataset.report, "job": job.id}
+
+
+@app.command()
+@verb
+def score(session: Session, name: NameArgument, *, precision: PrecisionOption = "auto", quantization: QuantizationOption = "auto",
+          questions: Annotated[bool, typer.Option(help="Run the question scorer.")] = True,
+          answers: Annotated[bool, typer.Option(help="Run the answer scorer.")] = True) -> dict[str, Any]:
+    """Score questions and answers; goes on where an earlier run stopped."""
+    kinds = [kind for kind, wanted in (("question", questions), ("answer", answers)) if wanted]
+    if not kinds:
+        raise SettingError("neither questions nor answers are to be scored", hint="Leave out --no-questions or --no-answers.")
+    dataset = session.store.datasets.get(name)
+    job = session.run("score", dataset.id, {"kinds": kinds, "precision": precision, "quantization": quantization})
+    return {"dataset": dataset.name, **job.result}
+
+
+@app.command()
+@verb
+def select(session: Session, name: NameArgument, *,
+           question_share: Annotated[float | None, typer.Option(help="Share kept by the question score, 0 to 1.")] = None,
+           answer_share: Annotated[float | None, typer.Option(help="Share of those kept by the answer score, 0 to 1.")] = None,
+           question_value: Annotated[float | None, typer.Option(help="Keep question scores at or above this value.")] = None,
+           answer_value: Annotated[float | None, typer.Option(help="Keep answer scores at or above this value.")] = None,
+           question_count: Annotated[int | None, typer.Option(help="Keep this many by the question score (a type).")] = None,
+           answer_count: Annotated[int | None, typer.Option(help="Keep this many by the answer score (a type).")] = None,
+           together: Annotated[bool, typer.Option("--together/--per-type", help="One cut for all types, or one a type.")] = False,
+           per_image: Annotated[int | None, typer.Option(help="At most this many records an image.")] = None,
+           save_as: Annotated[str, typer.Option("--save-as", help="Name to store the selection under.")] = CURRENT) -> dict[str, Any]:
+    """Cut both stages and store the selection; no model runs."""
+    dataset = session.store.datasets.get(name)
+    groups = (ALL,) if together else INSTRUCTION_TYPES
+    question = _cut("question", question_share, question_value, question_count)
+    answer = _cut("answer", answer_share, answer_value, answer_count)
+    spec = SelectionSpec({g: question for g in groups}, {g: answer for g in groups}, per_type=not together, per_image=per_image)
+    view = curate(session.store, dataset.id, save_as, spec=spec)
+    if view.spec.question_key is None and view.spec.answer_key is None:
+        raise SettingError(f"{dataset.name} has no scores yet", hint=f"Run: python -m pipeline score {dataset.name}")
+    session.store.selections.save(dataset.id, save_as, spec.as_json(), author="command line")
+    return {"dataset": dataset.name, "selection": save_as, "kept": len(view.kept_ids), "records": len(view.table), "cuts": view.result.cuts,
+            "by_type": funnel_counts(view.table, view.result), "kept_ids": [record.key for record in session.store.records.many(view.kept_ids)] if session.as_json else None}
+
+
+def _cut(stage: str, share: float | None, value: float | None, count: int | None) -> Cut:
+    told = [(mode, amount) for mode, amount in (("share", share), ("value", value), ("count", count)) if amount is not None]
+    if len(told) > 1:
+        raise SettingError(f"more than one {stage} cut was given", hint=f"Use one of --{stage}-share, --{stage}-value, --{stage}-count.")
+    return Cut(*told[0]) if told else Cut("share", 0.3)
+
+
+@app.command()
+@verb
+def rewrite(session: Session, name: NameArgument, *, selection: SelectionOption = None,
+            questions: Annotated[bool, typer.Option(help="Rewrite questions.")] = True,
+            answers: Annotated[bool, typer.Option(help="Rewrite answers.")] = True,
+            precision: PrecisionOption = "auto", quantization: QuantizationOption = "auto",
+            drafts: Annotated[int, typer.Option(min=1, max=16, help="Drafts the model writes for each text.")] = 2,
+            seed: Annotated[int, typer.Option(help="Same seed, same drafts.")] = 0) -> dict[str, Any]:
+    """Let the inner LLM rewrite what the selection keeps, review it, and guard its meaning."""
+    dataset = session.store.datasets.get(name)
+    parts = [part for part, wanted in (("question", questions), ("answer", answers)) if wanted]
+    if not parts:
+        raise SettingError("neither questions nor answers are to be rewritten", hint="Leave out --no-questions or --no-answers.")
+    job = session.run("rewrite", dataset.id, {"selection": selection, "parts": parts, "precision": precision, "quantization": quantization, "drafts": drafts, "seed": seed})
+    return {"dataset": dataset.name, **job.result}
+
+
+@app.command()
+@verb
+def export(session: Session, name: NameArgument, *, to: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write into; made where missing.")],
+           selection: SelectionOption = None, zip: Annotated[bool, typer.Option("--zip", help="One .zip instead of a folder.")] = False) -> dict[str, Any]:
+    """Write the curated set as LLaVA JSON with its images and a manifest."""
+    dataset = session.store.datasets.get(name)
+    job = session.run("export", dataset.id, {"selection": selection, "to": str(to.resolve()), "zip": zip})
+    return {"dataset": dataset.name, **job.result}
+
+
+@app.command()
+@verb
+def tune(session: Session, name: NameArgument, *, selection: SelectionOption = None,
+         base: Annotated[str, typer.Option(help="embedded, llava-1.5-7b, llava-1.5-13b, or a folder in the LLaVA layout.")] = "embedded",
+         run_name: Annotated[str, typer.Option("--run-name", help="Name of the run.")] = "",
+         set_: Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="A setting of the run, for example --set max_steps=20. May be repeated.")] = None) -> dict[str, Any]:
+    """Fine-tune a LLaVA on what the selection keeps."""
+    dataset = session.store.datasets.get(name)
+    settings: dict[str, Any] = {"base": base}
+    for pair in set_ or []:
+        field, equals, value = pair.partition("=")
+        if not equals:
+            raise SettingError(f"{pair[:60]!r} is not FIELD=VALUE", hint="For example: --set max_steps=20")
+        settings[field.strip()] = value.strip()
+    job = session.run("tune", dataset.id, {"selection": selection, "settings": settings, "name": run_name})
+    return {"dataset": dataset.name, "job": job.id, **job.result}
+
+
+@app.command()
+@verb
+def judge(session: Session, *, questions: Annotated[Path | None, typer.Option(metavar="FILE", help="question preference lists (JSONL).")] = None,
+          answers: Annotated[Path | None, typer.Option(metavar="FILE", help="answer preference lists (JSONL).")] = None,
+          precision: PrecisionOption = "auto", quantization: QuantizationOption = "auto") -> dict[str, Any]:
+    """Pair accuracy of the active scorers on human preference files, with counts and confidence interval."""
+    if questions is None and answers is None:
+        raise SettingError("no preference file was named", hint="Give --questions FILE, --answers FILE or both.")
+    from pipeline.teaching.judging import judge_files
+
+    return judge_files(question_file=questions, answer_file=answers, precision=precision, quantization=quantization)
+
+
+@app.command()
+@verb
+def status(session: Session, name: NameArgument) -> dict[str, Any]:
+    """The funnel of one data set: imported, question, answer, kept, rewritten, exported."""
+    dataset = session.store.datasets.get(name)
+    return {"dataset": dataset.name, **funnel(session.store, dataset.id)}
+
+
+@app.command()
+@verb
+def doctor(session: Session) -> dict[str, Any]:
+    """Look at machine, versions, models and workspace, and say what is wrong."""
+    from pipeline.doctor import examine
+
+    report = examine(session.workspace, session.store)
+    return {**report, "_ok": report["ok"]}
+
+
+def _print(result: dict[str, Any], as_json: bool) -> None:
+    result = {key: value for key, value in result.items() if value is not None}
+    if as_json:
+        print(json.dumps(result, ensure_ascii=False, default=str))
+        return
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for key, value in result.items():
+        table.add_row(key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    Console(markup=False, highlight=False, soft_wrap=True).print(table)
+
+
+def _print_error(error: StudioError, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"error": error.message, "place": error.place, "hint": error.hint}, ensure_ascii=False))
+    else:
+        print(error.show(), file=sys.stderr)
+
+
+def main() -> None:
+    """Entry point of `python -m pipeline`."""
+    app(prog_name="python -m pipeline")
