@@ -1,0 +1,2 @@
+import { el, fill, island } from "./studio.js";
+island("data", (node) => fill(node, el("p", { text: "…" })));

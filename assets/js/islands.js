@@ -1,0 +1,36 @@
+// Islands: places in the Gradio page (`<div data-island="name">`) that a module of ours fills, also when Gradio draws them anew.
+
+const mounts = new Map();
+const mounted = new WeakMap();
+
+/** Say how an island is filled: mount(node) draws into the node; it may return a function that is called when the node is gone. */
+export function island(name, mount) {
+  mounts.set(name, mount);
+  scan();
+}
+
+function scan() {
+  for (const node of document.querySelectorAll("[data-island]")) {
+    if (mounted.has(node) || !mounts.has(node.dataset.island)) continue;
+    mounted.set(node, true);
+    try {
+      const unmount = mounts.get(node.dataset.island)(node);
+      if (typeof unmount === "function") gone.set(node, unmount);
+    } catch (error) {
+      console.error(error);
+      node.textContent = "This part of the page could not be drawn. Reload the page; the browser's console has the details.";
+    }
+  }
+}
+
+const gone = new Map();
+function sweep() {
+  for (const [node, unmount] of gone) if (!node.isConnected) { gone.delete(node); unmount(); }
+}
+
+let waiting = false;
+new MutationObserver(() => {
+  if (waiting) return;
+  waiting = true;
+  requestAnimationFrame(() => { waiting = false; scan(); sweep(); });
+}).observe(document.documentElement, { childList: true, subtree: true });
