@@ -1,0 +1,129 @@
+"""Runs the inner LLM over rows of one image and many texts, and pools the states a scorer wants.
+
+A row is the image prefix once, then all texts of that image, each seeing the prefix and itself only (a block mask), each
+with the positions it would have alone: exact sharing. Layers above the highest one wanted are not computed.
+Knows nothing of records or stores. Torch is imported inside functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from pipeline.models.loading import LoadedModel
+
+if TYPE_CHECKING:
+    import torch
+
+Pool = Literal["last", "mean"]
+FINAL = -1
+"""Layer number of the state after all layers and the final norm: the authors' contract."""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One pooled state: after `layer` layers (0 = word embeddings, FINAL = after the final norm), last token or mean over the text."""
+
+    layer: int
+    pool: Pool
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image prefix (P, hidden) and the ids of the texts behind it; `spans` say from which id of a text the mean is taken."""
+
+    prefix: "torch.Tensor"
+    texts: tuple[tuple[int, ...], ...]
+    spans: tuple[int, ...] = ()
+
+    @property
+    def length(self) -> int:
+        return len(self.prefix) + sum(len(text) for text in self.texts)
+
+
+def prefix_of(loaded: LoadedModel, visual: "torch.Tensor") -> "torch.Tensor":
+    """Visual tokens (T, tower width) → BOS and image in word space (1 + T, hidden)."""
+    import torch
+
+    parts = [loaded.project(visual)]
+    if loaded.start_ids:
+        parts.insert(0, loaded.text_embeddings(loaded.start_ids))
+    return torch.cat(parts)
+
+
+def pooled(loaded: LoadedModel, rows: Sequence[Row], features: Sequence[Feature]) -> dict[Feature, "torch.Tensor"]:
+    """Each feature of every text, rows in order and texts in row order: (texts, hidden) in fp32.
+
+    All rows run as one padded batch: give rows of like length.
+    """
+    import torch
+
+    device, dtype = loaded.device, loaded.dtype
+    inner = loaded.language_model
+    width = max(row.length for row in rows)
+    embeddings = torch.zeros(len(rows), width, inner.config.hidden_size, dtype=dtype, device=device)
+    owner = torch.full((len(rows), width), -1, dtype=torch.long, device=device)  # 0 prefix, 1… texts, −1 padding
+    positions = torch.zeros(len(rows), width, dtype=torch.long, device=device)
+    averaged = torch.zeros(len(rows), width, dtype=torch.bool, device=device)
+    lasts: list[tuple[int, int]] = []
+    with torch.inference_mode():
+        for number, row in enumerate(rows):
+            start = len(row.prefix)
+            embeddings[number, :start] = row.prefix
+            owner[number, :start] = 0
+            positions[number, :start] = torch.arange(start, device=device)
+            embeddings[number, start:row.length] = loaded.text_embeddings([word for text in row.texts for word in text])
+            at = start
+            for place, text in enumerate(row.texts, start=1):
+                owner[number, at:at + len(text)] = place
+                positions[number, at:at + len(text)] = torch.arange(start, start + len(text), device=device)
+                averaged[number, at + (row.spans[place - 1] if row.spans else 0):at + len(text)] = True
+                at += len(text)
+                lasts.append((number, at - 1))
+        states = _run(inner, embeddings, positions, _mask(owner), {feature.layer for feature in features})
+        return {feature: _pool(states[feature.layer], feature.pool, rows, owner, averaged, lasts) for feature in features}
+
+
+def _mask(owner: "torch.Tensor") -> "torch.Tensor":
+    """Owners (B, L) → who may look at whom (B, 1, L, L): backwards, at the own text and at the prefix; padding at itself."""
+    import torch
+
+    length = owner.shape[1]
+    backwards = torch.ones(length, length, dtype=torch.bool, device=owner.device).tril()
+    looker, looked = owner[:, :, None], owner[:, None, :]
+    allowed = backwards & ((looker == looked) | ((looked == 0) & (looker > 0)))
+    return allowed[:, None]
+
+
+def _run(inner: object, embeddings: "torch.Tensor", positions: "torch.Tensor", mask: "torch.Tensor",
+         wanted: set[int]) -> dict[int, "torch.Tensor"]:
+    """States (B, L, hidden) after the wanted layers, computing no layer above them."""
+    layers = inner.layers[: inner.config.num_hidden_layers]  # type: ignore[attr-defined]
+    highest = len(layers) if FINAL in wanted else max(wanted)
+    hidden = embeddings
+    states = {0: hidden} if 0 in wanted else {}
+    rotary = inner.rotary_emb(hidden, position_ids=positions)  # type: ignore[attr-defined]
+    for number, layer in enumerate(layers[:highest], start=1):
+        hidden = layer(hidden, attention_mask=mask, position_ids=positions, position_embeddings=rotary, use_cache=False)
+        if number in wanted:
+            states[number] = hidden
+    if FINAL in wanted:
+        states[FINAL] = inner.norm(hidden)  # type: ignore[attr-defined]
+    return states
+
+
+def _pool(states: "torch.Tensor", pool: Pool, rows: Sequence[Row], owner: "torch.Tensor", averaged: "torch.Tensor",
+          lasts: Sequence[tuple[int, int]]) -> "torch.Tensor":
+    """(B, L, hidden) → (texts, hidden), fp32."""
+    import torch
+
+    if pool == "last":
+        picked = torch.tensor(lasts, device=states.device)
+        return states[picked[:, 0], picked[:, 1]].float()
+    means = []
+    for number, row in enumerate(rows):
+        places = torch.arange(1, len(row.texts) + 1, device=states.device)
+        members = ((owner[number][None, :] == places[:, None]) & averaged[number][None, :]).float()  # (texts, L)
+        means.append((members @ states[number].float()) / members.sum(1, keepdim=True).clamp(min=1))
+    return torch.cat(means)
