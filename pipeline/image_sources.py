@@ -35,6 +35,8 @@ RULES: dict[str, str] = {
 }
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+_TEXTS = (".json", ".jsonl", ".txt", ".md", ".csv", ".tsv", ".sha256")
+"""Files that often lie beside the image folder; they do not count where the common folder is looked for."""
 _LITTER = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini", ".git")
 
 
@@ -85,7 +87,7 @@ class NameIndex:
         for name in self._names:
             self._by_base[name.rpartition("/")[2]].append(name)
         self._folded: dict[str, list[str]] | None = None
-        self._prefixes = _common_folders(self._names)
+        self._prefixes = _common_folders(name for name in self._names if not name.lower().endswith(_TEXTS))
 
     def __len__(self) -> int:
         return len(self._names)

@@ -111,7 +111,7 @@ def open_text(path: Path) -> TextFile:
         if path.is_dir():
             raise DataError(f"{path} is a folder", hint="Name the JSON or JSONL file in it; a folder can be named for the images.")
         if not path.exists():
-            raise DataError(f"there is no file {path}", hint="Check the path; relative paths start where the studio was started.")
+            raise DataError(f"there is no file {path}", hint="Check the path; give it in full.")
         if not path.is_file():
             raise DataError(f"{path} is no ordinary file", hint="Name a JSON or JSONL file.")
         size = path.stat().st_size
