@@ -6,7 +6,7 @@ const mounted = new WeakMap();
 /** Say how an island is filled: mount(node) draws into the node; it may return a function that is called when the node is gone. */
 export function island(name, mount) {
   mounts.set(name, mount);
-  scan();
+  queueMicrotask(scan); // after the module has run to its end, so that a mount may use all of it
 }
 
 function scan() {

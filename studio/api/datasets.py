@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from pipeline import jobs
+from pipeline.store import RecordFilter
 from studio.api.shapes import Id, dataset_shape
 from studio.context import StudioContext
 
@@ -15,7 +16,8 @@ def dataset_details(context: StudioContext, dataset_id: int) -> dict[str, Any]:
     """One data set with its import report and the counts a filter shows. Raises NotFound."""
     dataset = context.store.datasets.get(dataset_id)
     return {**dataset_shape(dataset), "source_path": dataset.source, "report": dataset.report,
-            "types": context.store.records.type_counts(dataset_id)}
+            "types": context.store.records.type_counts(dataset_id),
+            "problem_count": context.store.records.count(dataset_id, RecordFilter(problems_only=True))}
 
 
 def delete_dataset(context: StudioContext, dataset_id: int) -> dict[str, Any]:

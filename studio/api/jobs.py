@@ -24,7 +24,7 @@ def router(context: StudioContext) -> APIRouter:
 
     @routes.get("/{job_id}")
     def one(job_id: Id) -> dict[str, Any]:
-        return job_shape(jobs.get(job_id))
+        return job_shape(jobs.get(job_id), full=True)
 
     @routes.get("/{job_id}/metrics")
     def metrics(job_id: Id, after_step: int = -1) -> dict[str, list[tuple[int, float]]]:

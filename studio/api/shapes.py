@@ -10,6 +10,8 @@ from fastapi import Path, Query
 from pipeline.records import TYPE_LABELS, Job, Record
 from pipeline.store import Dataset
 
+HIDDEN_FIELDS = frozenset(("planted",))
+"""Fields of a record that the page is never told: the quality planted in the demo data would spoil the judging."""
 MAX_ID = 2**53
 Id = Annotated[int, Path(ge=0, le=MAX_ID)]
 """A row's number in a path."""
@@ -17,12 +19,16 @@ QueryId = Annotated[int, Query(ge=0, le=MAX_ID)]
 """A row's number in a query."""
 
 
-def job_shape(job: Job) -> dict[str, Any]:
-    """A job with its progress. `left_s` is None where the end can't be told; paths inside params stay on this side."""
+def job_shape(job: Job, *, full: bool = False) -> dict[str, Any]:
+    """A job with its progress. `left_s` is None where the end can't be told; paths inside params stay on this side.
+
+    `result` holds only its plain values unless `full`: lists go out every second to every page and may be long.
+    """
     return {
         "id": job.id, "kind": job.kind, "dataset_id": job.dataset_id, "state": job.state, "stage": job.stage, "message": job.message,
         "done": job.done, "total": job.total, "rate": job.rate, "left_s": job.left_s, "error": job.error, "hint": job.hint,
-        "result": job.result, "created_at": job.created_at, "started_at": job.started_at, "ended_at": job.ended_at,
+        "result": job.result if full else {name: value for name, value in job.result.items() if not isinstance(value, (dict, list))},
+        "created_at": job.created_at, "started_at": job.started_at, "ended_at": job.ended_at,
         "attempts": job.attempts, "cancel_requested": job.cancel_requested, "active": job.active,
         "name": str(job.params.get("name", "")),
     }
@@ -53,5 +59,5 @@ def record_shape(record: Record) -> dict[str, Any]:
                           "scores": None if turn.scores is None else list(turn.scores)} for turn in record.turns],
         "images": [{"sha": sha, "path": path, "problem": problem}
                    for sha, path, problem in zip(record.images, record.image_paths, record.image_problems)],
-        "extra": record.extra,
+        "extra": {name: value for name, value in record.extra.items() if name not in HIDDEN_FIELDS},
     }

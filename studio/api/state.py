@@ -9,16 +9,16 @@ from fastapi import APIRouter
 from pipeline.errors import NotFound
 from studio.api.shapes import QueryId, dataset_shape, job_shape
 from studio.context import StudioContext
-from studio.funnel import funnel_stages
+from studio.funnel import FunnelCache
 
 RECENT_JOBS = 20
 
 
-def state(context: StudioContext, dataset_id: int | None) -> dict[str, Any]:
+def state(context: StudioContext, funnels: FunnelCache, dataset_id: int | None) -> dict[str, Any]:
     """Data sets, jobs (running first) and the funnel of one data set; its funnel is [] where it is gone."""
     store = context.store
     try:
-        stages = funnel_stages(store, dataset_id) if dataset_id is not None else []
+        stages = funnels.stages(dataset_id) if dataset_id is not None else []
     except NotFound:
         stages = []
     return {
@@ -30,9 +30,10 @@ def state(context: StudioContext, dataset_id: int | None) -> dict[str, Any]:
 
 def router(context: StudioContext) -> APIRouter:
     routes = APIRouter(prefix="/api")
+    funnels = FunnelCache(context.store)
 
     @routes.get("/state")
     def read(dataset: QueryId | None = None) -> dict[str, Any]:
-        return state(context, dataset)
+        return state(context, funnels, dataset)
 
     return routes

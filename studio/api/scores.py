@@ -1,0 +1,274 @@
+"""/api/scores: scorers and keys, the plan before a run, starting one, and how the scores spread.
+
+The plan needs the machine's figures, which only a worker can measure (torch stays out of this process): a small urgent
+job brings them once, planning itself is pure and answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Query
+
+from pipeline import jobs
+from pipeline.errors import ModelError, NotFound, SettingError, StudioError
+from pipeline.models.fetch import embedded_ready
+from pipeline.models.machine import hardware_of
+from pipeline.models.planning import Plan, Wish, plan
+from pipeline.models.specs import ModelSpec, spec_for
+from pipeline.records import WHOLE, Job, ScorerKey
+from pipeline.scoring import scorers
+from pipeline.scoring.estimate import seconds, work_of
+from studio.api.score_views import score_examples, score_spread
+from studio.api.shapes import Id, QueryId, job_shape
+from studio.context import StudioContext
+
+KINDS = ("question", "answer")
+KIND_LABELS = {"question": "Questions", "answer": "Answers"}
+PRECISIONS = ("auto", "bf16", "fp16", "fp32")
+QUANTIZATIONS = ("auto", "none", "int8", "nf4")
+MACHINE_FRESH_S = 300.0
+"""Figures of the machine are measured again after this time: free memory moves."""
+SAMPLE = 300
+"""Records whose texts are counted for an estimate."""
+
+
+@dataclass(frozen=True)
+class ScoreWish:
+    """What a person asks to be scored. `kinds` in the order of the cascade."""
+
+    dataset_id: int
+    kinds: tuple[str, ...]
+    precision: str = "auto"
+    quantization: str = "auto"
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return {"kinds": list(self.kinds), "precision": self.precision, "quantization": self.quantization}
+
+
+def read_wish(body: Any) -> ScoreWish:
+    """Check a JSON body {"dataset", "kinds", "precision", "quantization"}. Raises SettingError naming what is wrong."""
+    if not isinstance(body, dict):
+        raise SettingError("this is no scoring request", hint="Send an object with dataset and kinds.")
+    dataset = body.get("dataset")
+    if isinstance(dataset, bool) or not isinstance(dataset, int) or not 0 <= dataset <= 2**53:
+        raise SettingError(f"{_shown(dataset)} is no data set's number", hint="Open a data set and start again.", place="dataset")
+    told = body.get("kinds", list(KINDS))
+    if not isinstance(told, list) or any(kind not in KINDS for kind in told):
+        raise SettingError(f"{_shown(told)} names something else than questions and answers", hint="kinds is a list of: question, answer.", place="kinds")
+    kinds = tuple(kind for kind in KINDS if kind in told)
+    if not kinds:
+        raise SettingError("neither questions nor answers are to be scored", hint="Choose at least one of the two scorers.", place="kinds")
+    precision, quantization = body.get("precision", "auto"), body.get("quantization", "auto")
+    for name, value, known in (("precision", precision, PRECISIONS), ("quantization", quantization, QUANTIZATIONS)):
+        if value not in known:
+            raise SettingError(f"{_shown(value)} is no {name}", hint=f"Choose one of {', '.join(known)}.", place=name)
+    return ScoreWish(dataset, kinds, precision, quantization)
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def overview(context: StudioContext, dataset_id: int) -> dict[str, Any]:
+    """Scorers, the model's state, the keys of a data set with counts and reasons, and the last run. Raises NotFound."""
+    dataset = context.store.datasets.get(dataset_id)
+    runs = context.store.jobs.recent(dataset_id=dataset_id, kinds=["score"], limit=1)
+    cards = scorer_cards()
+    missing = sorted({card["base"] for card in cards if card["active"] and not _model_ready(card["base"])})
+    return {
+        "dataset": {"id": dataset.id, "name": dataset.name, "records": dataset.record_count},
+        "scorers": cards,
+        "model_missing": {"message": "The embedded model is not on this machine yet.", "hint": "make model"} if missing else None,
+        "keys": {kind: scorer_keys(context, dataset_id, kind) for kind in KINDS},
+        "last": job_shape(runs[0]) | {"params": runs[0].params} if runs else None,
+    }
+
+
+def _model_ready(base: str) -> bool:
+    return base != "embedded" or embedded_ready()
+
+
+def scorer_cards() -> list[dict[str, Any]]:
+    """Every shipped scorer as its scorer.json and CARD.md tell: name, kind, base, measured figures, text of the card."""
+    cards = []
+    for name in scorers.available():
+        folder = scorers.scorers_dir() / name
+        told = json.loads((folder / scorers.SPEC).read_text(encoding="utf-8"))
+        card = folder / "CARD.md"
+        cards.append({"name": name, "kind": told["kind"], "kind_label": KIND_LABELS.get(told["kind"], told["kind"]), "base": told["base"],
+                      "base_label": _label(told["base"]), "revision": str(told["sha256"])[:8], "active": scorers.active(told["kind"]) == name,
+                      "figures": told.get("figures", {}), "training": told.get("training", {}),
+                      "card": card.read_text(encoding="utf-8")[:40_000] if card.is_file() else ""})
+    return sorted(cards, key=lambda one: (KINDS.index(one["kind"]), not one["active"], one["name"]))
+
+
+def _label(base: str) -> str:
+    try:
+        return spec_for(base).label
+    except StudioError:
+        return base
+
+
+def scorer_keys(context: StudioContext, dataset_id: int, kind: str) -> list[dict[str, Any]]:
+    """Keys under which this data set has scores, the last used first: places scored, failures with their reasons."""
+    scores = context.store.scores
+    return [{"digest": key.digest, "label": key.label, "model": key.model, "adapter": key.adapter, "revision": key.revision[:8], "precision": key.precision,
+             "quantization": key.quantization, "image_preparation": key.image_preparation, "places": places, "failed": failed or 0,
+             "left": len(scores.missing(dataset_id, key.digest)),
+             "reasons": [{"reason": reason, "count": count} for reason, count in scores.problems(dataset_id, key.digest)[:12]] if failed else []}
+            for key, places, failed in scores.keys(dataset_id, kind)]
+
+
+def planned(context: StudioContext, wish: ScoreWish) -> dict[str, Any]:
+    """The plan of a run before it starts, or {"state": "measuring"} until the worker has looked at the machine.
+
+    Raises SettingError where the wish can't be met here (with the nearest that can), NotFound for a foreign data set.
+    """
+    dataset = context.store.datasets.get(wish.dataset_id)
+    chosen = [_scorer(kind) for kind in wish.kinds]
+    machine = machine_figures(context)
+    if machine is None:
+        return {"state": "measuring"}
+    hardware = hardware_of(machine.result)
+    spec = spec_for(chosen[0]["base"])
+    found = plan(spec, hardware, Wish(wish.precision, wish.quantization))  # type: ignore[arg-type]
+    stages = [_stage(context, dataset.id, dataset.record_count, told, found) for told in chosen]
+    left = {stage["kind"]: stage.pop("missing") for stage in stages}
+    texts, seconds_left = _estimate(context, spec, found, machine.result["flops"][found.precision], left, chosen)
+    return {
+        "state": "ready", "device": found.device, "precision": found.precision, "quantization": found.quantization, "gib": found.gib,
+        "free_gib": round(hardware.free_gib, 1), "total_gib": round(hardware.total_gib, 1), "reason": found.reason, "machine": hardware.name,
+        "cores": hardware.cores, "model": spec.label, "measured_at": machine.ended_at, "stages": stages, "records": dataset.record_count,
+        "texts": texts, "seconds": seconds_left,
+    }
+
+
+def machine_figures(context: StudioContext) -> Job | None:
+    """The finished job that measured this machine lately; None while one is on its way. Raises StudioError where it failed."""
+    last = next(iter(context.store.jobs.recent(kinds=["probe"], limit=1)), None)
+    now = time.time()
+    if last is not None and last.active:
+        context.supervisor.wake()
+        return None
+    if last is not None and last.ended_at is not None and now - last.ended_at < (MACHINE_FRESH_S if last.state == "done" else 5.0):
+        if last.state == "failed":
+            raise StudioError(f"the machine could not be measured: {last.error}", hint=last.hint)
+        if last.state == "done":
+            return last
+    context.submit("probe", None, {}, priority=jobs.URGENT)
+    return None
+
+
+def _scorer(kind: str) -> dict[str, Any]:
+    """What scorer.json says of the active scorer of a kind. Raises SettingError where none is installed."""
+    name = scorers.active(kind)  # type: ignore[arg-type]
+    return {"name": name, **json.loads((scorers.scorers_dir() / name / scorers.SPEC).read_text(encoding="utf-8"))}
+
+
+def _stage(context: StudioContext, dataset_id: int, records: int, told: dict[str, Any], found: Plan) -> dict[str, Any]:
+    key = ScorerKey(told["kind"], told["base"], told["name"], told["sha256"], found.precision, found.quantization, told["image_preparation"])
+    missing = _missing(context, dataset_id, key)
+    return {"kind": told["kind"], "label": KIND_LABELS[told["kind"]], "scorer": told["name"], "key": key.digest, "key_label": key.label,
+            "records": records, "done": records - len(missing), "left": len(missing), "missing": missing}
+
+
+def _missing(context: StudioContext, dataset_id: int, key: ScorerKey) -> list[int]:
+    try:
+        context.store.scores.key(key.digest)
+    except NotFound:  # never used in this workspace: everything is left
+        return context.store.records.ids(dataset_id)
+    return context.store.scores.missing(dataset_id, key.digest)
+
+
+def _estimate(context: StudioContext, spec: ModelSpec, found: Plan, flops: float, left: dict[str, list[int]],
+              chosen: list[dict[str, Any]]) -> tuple[int, float]:
+    """(texts left, seconds of computing), from an even sample of the records that are left."""
+    sets = {kind: set(ids) for kind, ids in left.items()}
+    ids = sorted(set().union(*sets.values()))
+    if not ids:
+        return 0, 0.0
+    sample = ids[::max(1, len(ids) // SAMPLE)][:SAMPLE]
+    items = [(record, tuple(kind for kind in sets if record.id in sets[kind])) for record in context.store.records.many(sample)]
+    work = work_of(items).times(len(ids) / max(1, len(items)))  # type: ignore[arg-type]
+    deepest = max((_depth(told, spec.layers) for told in chosen), default=1.0)
+    return round(work.texts), seconds(spec, found, flops, work, depth=deepest)
+
+
+def _depth(told: dict[str, Any], layers: int) -> float:
+    wanted = [entry["layer"] for entry in told["features"]]
+    return 1.0 if any(layer < 0 for layer in wanted) else max(wanted) / layers
+
+
+def start(context: StudioContext, wish: ScoreWish) -> Job:
+    """Queue a scoring run. Raises NotFound, ModelError before `make model`, SettingError while a run of this data set goes on."""
+    dataset = context.store.datasets.get(wish.dataset_id)
+    if not dataset.record_count:
+        raise SettingError(f"{dataset.name} has no records", hint="Import a data set with records first.")
+    for kind in wish.kinds:
+        if not _model_ready(_scorer(kind)["base"]):
+            raise ModelError("the embedded model is not on this machine yet", hint="Run `make model` once in the studio's folder, then start again.")
+    running = next((job for job in context.store.jobs.active("model") if job.kind == "score" and job.dataset_id == dataset.id), None)
+    if running is not None:
+        raise SettingError(f"{dataset.name} is being scored already (job {running.id})", hint="Wait for it, or stop it first. What is scored is kept.")
+    return context.submit("score", dataset.id, wish.params)
+
+
+def scores_of_record(context: StudioContext, record_id: int) -> list[dict[str, Any]]:
+    """Every score of one record with its key, for the large view. Raises NotFound for a foreign record."""
+    context.store.records.get(record_id)
+    known: dict[str, ScorerKey] = {}
+    rows = []
+    for digest, score in context.store.scores.of_record(record_id):
+        key = known.setdefault(digest, context.store.scores.key(digest))
+        rows.append({"key": digest, "label": key.label, "kind": key.kind, "turn": None if score.turn == WHOLE else score.turn,
+                     "candidate": None if score.candidate == WHOLE else score.candidate, "value": score.value, "reason": score.reason})
+    return rows
+
+
+def chosen_key(context: StudioContext, dataset_id: int, kind: str, digest: str) -> str | None:
+    """The key asked for, or the last used where none is named (None before the first score). Raises NotFound for a foreign one."""
+    if not digest:
+        return context.store.scores.latest_key(dataset_id, kind)
+    if all(key.digest != digest for key, *_ in context.store.scores.keys(dataset_id, kind)):
+        raise NotFound(f"this data set has no {kind} scores under the key {digest[:32]!r}", hint="Choose a key from the list, or score with it first.")
+    return digest
+
+
+def router(context: StudioContext) -> APIRouter:
+    routes = APIRouter(prefix="/api/scores")
+    Key = Annotated[str, Query(max_length=64)]
+
+    @routes.get("")
+    def read(dataset: QueryId) -> dict[str, Any]:
+        return overview(context, dataset)
+
+    @routes.post("")
+    def begin(body: Annotated[Any, Body()] = None) -> dict[str, Any]:
+        return job_shape(start(context, read_wish(body)))
+
+    @routes.post("/plan")
+    def before(body: Annotated[Any, Body()] = None) -> dict[str, Any]:
+        return planned(context, read_wish(body))
+
+    @routes.get("/spread")
+    def spread(dataset: QueryId, question_key: Key = "", answer_key: Key = "") -> dict[str, Any]:
+        context.store.datasets.get(dataset)
+        return score_spread(context, dataset, chosen_key(context, dataset, "question", question_key), chosen_key(context, dataset, "answer", answer_key))
+
+    @routes.get("/examples")
+    def examples(dataset: QueryId, question_key: Key = "", answer_key: Key = "", type: Annotated[str, Query(max_length=40)] = "") -> dict[str, Any]:
+        context.store.datasets.get(dataset)
+        return score_examples(context, dataset, chosen_key(context, dataset, "question", question_key),
+                              chosen_key(context, dataset, "answer", answer_key), type)
+
+    @routes.get("/of/{record_id}")
+    def of(record_id: Id) -> list[dict[str, Any]]:
+        return scores_of_record(context, record_id)
+
+    return routes
