@@ -37,22 +37,17 @@ class Work:
     def times(self, factor: float) -> "Work":
         return Work(self.texts * factor, self.text_tokens * factor, self.images * factor)
 
-    def plus(self, other: "Work") -> "Work":
-        return Work(self.texts + other.texts, self.text_tokens + other.text_tokens, self.images + other.images)
 
-
-def work_of(records: Iterable[Record], kind: Kind) -> Work:
-    """Count the texts of one kind; an image is counted once however many records show it, a text-only record as one image."""
-    texts, characters, images, without = 0, 0, set(), 0
-    for record in records:
-        for place in places_of(record, (kind,)):
+def work_of(items: Iterable[tuple[Record, tuple[Kind, ...]]]) -> Work:
+    """Count the texts of each record's kinds; an image is counted once, however many records and kinds hang on it."""
+    texts, characters = 0, 0
+    images: set[str | None] = set()
+    for record, kinds in items:
+        for place in places_of(record, kinds):
             texts += 1
             characters += len(place.text)
-        if record.image:
-            images.add(record.image)
-        else:
-            without += 1
-    return Work(texts, characters / CHARACTERS_A_TOKEN, len(images) + min(without, 1))
+        images.add(record.image)  # None stands for the one blank picture of text-only records
+    return Work(texts, characters / CHARACTERS_A_TOKEN, len(images))
 
 
 def seconds(spec: ModelSpec, plan: Plan, flops: float, work: Work, *, depth: float = 1.0) -> float:

@@ -26,6 +26,7 @@ from studio.api.score_views import score_examples, score_spread
 from studio.api.shapes import Id, QueryId, job_shape
 from studio.context import StudioContext
 
+Digest = Annotated[str, Query(max_length=64)]
 KINDS = ("question", "answer")
 KIND_LABELS = {"question": "Questions", "answer": "Answers"}
 PRECISIONS = ("auto", "bf16", "fp16", "fp32")
@@ -242,7 +243,6 @@ def chosen_key(context: StudioContext, dataset_id: int, kind: str, digest: str) 
 
 def router(context: StudioContext) -> APIRouter:
     routes = APIRouter(prefix="/api/scores")
-    Key = Annotated[str, Query(max_length=64)]
 
     @routes.get("")
     def read(dataset: QueryId) -> dict[str, Any]:
@@ -257,12 +257,12 @@ def router(context: StudioContext) -> APIRouter:
         return planned(context, read_wish(body))
 
     @routes.get("/spread")
-    def spread(dataset: QueryId, question_key: Key = "", answer_key: Key = "") -> dict[str, Any]:
+    def spread(dataset: QueryId, question_key: Digest = "", answer_key: Digest = "") -> dict[str, Any]:
         context.store.datasets.get(dataset)
         return score_spread(context, dataset, chosen_key(context, dataset, "question", question_key), chosen_key(context, dataset, "answer", answer_key))
 
     @routes.get("/examples")
-    def examples(dataset: QueryId, question_key: Key = "", answer_key: Key = "", type: Annotated[str, Query(max_length=40)] = "") -> dict[str, Any]:
+    def examples(dataset: QueryId, question_key: Digest = "", answer_key: Digest = "", type: Annotated[str, Query(max_length=40)] = "") -> dict[str, Any]:
         context.store.datasets.get(dataset)
         return score_examples(context, dataset, chosen_key(context, dataset, "question", question_key),
                               chosen_key(context, dataset, "answer", answer_key), type)
