@@ -30,7 +30,7 @@ from pipeline.workspace import Workspace
 if TYPE_CHECKING:
     from pipeline.worker import JobContext
 
-BATCH_RECORDS = 500
+BATCH_RECORDS = 2_000
 BATCH_IMAGES = 48
 DECODE_THREADS = 2
 """Decoding releases the interpreter's lock; two keep both cores of a small machine busy at a bounded memory."""

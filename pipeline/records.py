@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 WHOLE = -1
@@ -83,7 +84,7 @@ class Record:
         """All questions, one a line, without `<image>`: what the question scorer reads. Source: REWARD contract."""
         return "\n".join(turn.question_text for turn in self.turns)
 
-    @property
+    @cached_property
     def content_hash(self) -> str:
         """sha256 over texts and image names: the same content has the same hash, whatever its id."""
         body = [[(t.question, list(t.answers)) for t in self.turns], list(self.images), list(self.image_paths)]
