@@ -108,7 +108,7 @@ def _add_assets(app: FastAPI) -> None:
     def logo() -> FileResponse:
         return FileResponse(assets_dir() / "logo.svg", media_type="image/svg+xml")
 
-    for folder in ("css", "js"):
+    for folder in ("css", "js", "fonts"):
         app.mount(f"/studio/{folder}", RevalidatedFiles(directory=assets_dir() / folder))
 
 

@@ -53,7 +53,7 @@ _NAMES: dict[str, str] = {
 
 
 class StudioTheme(gr.themes.Base):
-    """Gradio's components in the studio's colours; fonts are Gradio's own files, served from disk."""
+    """Gradio's components in the studio's colours; the fonts come from this server: Inter from assets/fonts, Plex Mono from Gradio's own files."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -63,8 +63,8 @@ class StudioTheme(gr.themes.Base):
             text_size=gr.themes.sizes.text_sm,
             spacing_size=gr.themes.sizes.spacing_sm,
             radius_size=gr.themes.sizes.radius_md,
-            font=(fonts.LocalFont("IBM Plex Sans", weights=(400, 600)), "ui-sans-serif", "system-ui", "sans-serif"),
-            font_mono=(fonts.LocalFont("IBM Plex Mono", weights=(400, 600)), "ui-monospace", "monospace"),
+            font=(fonts.Font("Inter"), "ui-sans-serif", "system-ui", "sans-serif"),
+            font_mono=(fonts.LocalFont("IBM Plex Mono", weights=(400, 700)), "ui-monospace", "monospace"),
         )
         values: dict[str, str] = {}
         for theirs, ours in _NAMES.items():

@@ -28,7 +28,7 @@ export function themeLayout() {
   const axis = { gridcolor: c.line, linecolor: c.lineStrong, zerolinecolor: c.lineStrong, tickcolor: c.lineStrong, tickfont: { color: c.ink3, size: 11 }, title: { font: { color: c.ink2, size: 12 } }, automargin: true };
   return {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", colorway: [c.accent, c.types.detail, c.types.complex, c.ink3],
-    font: { family: "IBM Plex Sans, ui-sans-serif, system-ui, sans-serif", size: 12, color: c.ink2 },
+    font: { family: "Inter, ui-sans-serif, system-ui, sans-serif", size: 12, color: c.ink2 },
     margin: { l: 44, r: 12, t: 12, b: 36 }, xaxis: axis, yaxis: axis, bargap: 0.04, hovermode: "x unified",
     hoverlabel: { bgcolor: c.card, bordercolor: c.lineStrong, font: { color: c.ink, size: 12 } },
     legend: { orientation: "h", x: 0, y: 1.08, font: { color: c.ink2, size: 12 } }, showlegend: false,

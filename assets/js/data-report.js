@@ -14,8 +14,8 @@ function figures(r) {
   const images = r.images ?? {};
   const bad = (images.referenced ?? 0) - (images.found ?? 0);
   return el("div", { class: "figures" },
-    figure("Imported", r.imported, r.read, "rows read", "accent"),
-    figure("Skipped", r.skipped_count, r.read, "rows read", r.skipped_count ? "warn" : ""),
+    figure("Imported", r.imported, r.read, "rows", "accent"),
+    figure("Skipped", r.skipped_count, r.read, "rows", r.skipped_count ? "warn" : ""),
     figure("Images found", images.found, images.referenced, "named", bad ? "warn" : "accent"),
     figure("Several answers", r.with_candidates, r.imported, "records", "accent"),
     figure("Text only", r.text_only, r.imported, "records", "accent"));

@@ -1,5 +1,5 @@
 // The header: which data set is open, how far it has come, what is running.
-import { bind, el, fill, fmt, icon, isDark, island, jobList, on, openDataset, openTab, studio, toggleKeyHelp, toggleTheme } from "./studio.js";
+import { bind, el, fill, fmt, icon, isDark, island, jobList, on, openDataset, openTab, studio, toast, toggleKeyHelp, toggleTheme } from "./studio.js";
 
 function picker() {
   const select = el("select", { class: "select", "aria-label": "Open data set", on: { change: () => openDataset(Number(select.value)) } });
@@ -69,6 +69,7 @@ function themeButton() {
 }
 
 island("header", (node) => {
+  on("dataset-gone", (gone) => toast(`“${gone.name}” is not here any more: it was deleted.`, { hint: studio.dataset && studio.dataset.id !== gone.id ? `“${studio.dataset.name}” is open now.` : "" }));
   const offline = el("div", { class: "offline", hidden: studio.online, role: "alert", text: "The studio does not answer. Work that was started goes on; this page picks up when it is back." });
   on("online", (online) => { offline.hidden = online; });
   fill(node, el("header", { class: "top" },

@@ -6,7 +6,7 @@ const IDLE_MS = 15000;
 
 const listeners = new Map();
 
-/** Hear of changes: "dataset" (another one is open), "datasets", "jobs", "job-end" (detail: job), "funnel", "tab", "theme", "online". Returns a way to stop. */
+/** Hear of changes: "dataset" (another one is open), "datasets", "jobs", "job-end" (detail: job), "funnel", "tab", "theme", "online", "dataset-gone" (the open one was deleted). Returns a way to stop. */
 export function on(event, f) {
   if (!listeners.has(event)) listeners.set(event, new Set());
   listeners.get(event).add(f);
@@ -96,12 +96,14 @@ function take(now, wanted) {
   const datasets = changed("datasets", now.datasets);
   const jobs = changed("jobs", now.jobs);
   const open = studio.datasets.find((d) => d.id === (studio.dataset?.id ?? wanted)) ?? studio.datasets[0] ?? null;
+  const gone = studio.dataset && !studio.datasets.some((d) => d.id === studio.dataset.id) ? studio.dataset : null;
   const otherOpen = open?.id !== studio.dataset?.id;
   studio.dataset = open;
   studio.ready = true;
   const funnel = changed("funnel", otherOpen && !first ? [] : now.funnel);
   if (otherOpen) setParams({ dataset: open?.id ?? null });
   if (datasets || first) emit("datasets", studio.datasets);
+  if (gone) emit("dataset-gone", gone);
   if (otherOpen || first) emit("dataset", open);
   if (funnel || first) emit("funnel", studio.funnel);
   if (jobs || first) emit("jobs", studio.jobs);

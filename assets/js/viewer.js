@@ -39,12 +39,18 @@ function answers(turn) {
     text ? el("p", { class: "record-text", dir: "auto", text }) : el("p", { class: "quiet", text: "(empty)" })));
 }
 
+/** A question with its `<image>` placeholders drawn as small marks. */
+function questionText(text) {
+  const parts = (text || "(empty)").split(/\s*<image>\s*/);
+  return parts.map((part, i) => [i ? el("span", { class: "image-mark", title: "The picture stands here: <image>" }, icon("image")) : null, part]);
+}
+
 /** The conversation of a whole record, as a node. */
 export function conversation(record) {
   const shown = record.conversation.slice(0, 200);
   return el("div", { class: "conversation-list" }, shown.map((turn, i) => el("section", { class: "turn" },
     el("div", { class: "turn-label", text: record.conversation.length > 1 ? `Question ${i + 1} of ${record.conversation.length}` : "Question" }),
-    el("p", { class: "question record-text", dir: "auto", text: turn.question || "(empty)" }), answers(turn))),
+    el("p", { class: "question record-text", dir: "auto" }, questionText(turn.question)), answers(turn))),
   record.conversation.length > shown.length ? el("p", { class: "quiet", text: `${fmt.int(shown.length)} of ${fmt.int(record.conversation.length)} turns are shown.` }) : null);
 }
 
