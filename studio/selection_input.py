@@ -75,12 +75,12 @@ def read_spec(store: Store, dataset_id: int, data: Any) -> SelectionSpec:
     cuts = {stage: _cuts(data.get(stage), stage, groups) for stage in STAGES}
     per_image = data.get("per_image")
     if per_image is not None:
-        whole_or_told(per_image)
+        check_per_image(per_image)
     keys = {f"{kind}_key": _key(store, data.get(f"{kind}_key"), kind) for kind in STAGES}
     return SelectionSpec(**cuts, per_type=per_type, per_image=per_image, **keys)
 
 
-def whole_or_told(per_image: Any) -> None:
+def check_per_image(per_image: Any) -> None:
     """Raises SettingError unless this is a usable cap per image."""
     if isinstance(per_image, bool) or not isinstance(per_image, int) or not 1 <= per_image <= LARGEST_AMOUNT:
         raise SettingError(f"{_shown(per_image)} is no cap per image", hint="Use a whole number of 1 or more, or leave the field empty.", place="per_image")

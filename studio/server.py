@@ -27,6 +27,7 @@ from pipeline.errors import NotFound, SettingError, StudioError
 from pipeline.settings import assets_dir, repository_dir
 from studio.api import api_routers
 from studio.context import StudioContext
+from studio.doors import Doors
 from studio.media import media_router
 from studio.security import GRADIO_UPLOAD_LIMIT_BYTES, LOOPBACK_HOSTS, protect
 from studio.shell import build_blocks, page_head
@@ -59,6 +60,7 @@ def create_app(context: StudioContext, hosts: Iterable[str] = LOOPBACK_HOSTS) ->
     for router in api_routers(context):
         app.include_router(router)
     _add_assets(app)
+    app.add_api_route("/api/{rest:path}", _no_such_route, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
     gr.mount_gradio_app(
         app, build_blocks(context), path="/",
         theme=StudioTheme(), head=page_head(), footer_links=[], run_history=False,
@@ -66,7 +68,7 @@ def create_app(context: StudioContext, hosts: Iterable[str] = LOOPBACK_HOSTS) ->
         allowed_paths=[], blocked_paths=[str(repository_dir()), str(context.workspace.root)],
         max_file_size=GRADIO_UPLOAD_LIMIT_BYTES,
     )
-    return protect(app, hosts)
+    return protect(Doors(app), hosts)
 
 
 def serve(app: ASGIApp, listening: socket.socket, ready: Callable[[], None]) -> None:
@@ -93,6 +95,10 @@ def plotly_script() -> Path:
 def error_body(error: StudioError) -> dict[str, str]:
     """What the page is told of an error: `error` what happened, `hint` what to do, `place` where."""
     return {"error": error.message, "hint": error.hint, "place": error.place}
+
+
+def _no_such_route(rest: str) -> None:
+    raise NotFound(f"there is no /api/{rest[:80]}", hint="Reload the page: it may be older than the studio.")
 
 
 def _add_assets(app: FastAPI) -> None:

@@ -118,16 +118,16 @@ function placeField({ part, title, help, accept, drop, pathHint, take, redraw, c
 }
 
 const SAMPLE = `[
-  {
-    "id": "000000033471",
-    "image": "coco/000000033471.jpg",
-    "type": "conversation",
-    "conversations": [
-      {"from": "human", "value": "<image>\\nWhat color is the bus?"},
-      {"from": "gpt", "value": ["White and red.",
-                                "The bus is white with red."]}
-    ]
-  }
+ {"id": "33471",
+  "image": "coco/33471.jpg",
+  "type": "conversation",
+  "conversations": [
+   {"from": "human",
+    "value": "<image>\\nWhat color is it?"},
+   {"from": "gpt",
+    "value": ["White and red.",
+              "The bus is white."]}
+  ]}
 ]`;
 
 function explanation() {

@@ -12,6 +12,7 @@ from pipeline.errors import SettingError
 from pipeline.records import INSTRUCTION_TYPES, TYPE_LABELS, Record, Score
 from studio.api.shapes import card_shape
 from studio.context import StudioContext
+from studio.score_tables import tables_of
 
 LONGEST_TEXT = 3000
 """Characters of a text that go into an example card; the large view has the rest."""
@@ -19,7 +20,7 @@ LONGEST_TEXT = 3000
 
 def score_spread(context: StudioContext, dataset_id: int, question_key: str | None, answer_key: str | None) -> dict[str, Any]:
     """{"question": {"key", "edges", "groups", "all"}, "answer": …}; one scorer key each, never mixed. Empty edges before the first score."""
-    table = context.store.scores.table(dataset_id, question_key, answer_key)
+    table = tables_of(context.store).table(dataset_id, question_key, answer_key)
     return {kind: {"key": key, **asdict(distribution(scores, table.type))}
             for kind, key, scores in (("question", question_key, table.question), ("answer", answer_key, table.answer))}
 
@@ -31,7 +32,7 @@ def score_examples(context: StudioContext, dataset_id: int, question_key: str | 
     """
     if type and type not in INSTRUCTION_TYPES:
         raise SettingError(f"{type!r} is no instruction type", hint=f"Types: {', '.join(INSTRUCTION_TYPES)}.")
-    table = context.store.scores.table(dataset_id, question_key, answer_key)
+    table = tables_of(context.store).table(dataset_id, question_key, answer_key)
     members = table.type == INSTRUCTION_TYPES.index(type) if type else np.ones(len(table), bool)
     found: dict[str, Any] = {"type": type, "label": TYPE_LABELS.get(type, "All types")}
     for kind, key, scores in (("question", question_key, table.question), ("answer", answer_key, table.answer)):
