@@ -24,7 +24,7 @@ MAX_DEPTH = 50
 _STRUCTURE = re.compile(r'["\\{}\[\]]')
 _BARE = re.compile(r'[^ \t\r\n,\[\]{}"]*')
 _OPENERS = ("{", "[", '"')
-_RISKY_ESCAPE = re.compile(r"\\u(?:0000|[dD][89abAB])")
+_RISKY_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BROKEN_BYTE = re.compile("[\udc80-\udcff]")
 _FIX = "Correct this row in the file and import it again, or leave it out."
@@ -140,7 +140,7 @@ def _next_value(text: TextWindow, row: int) -> Value | Problem:
             where = place if place.startswith(f"line {last_line},") else f"{place} to line {last_line}"
             text.position = end
             return Problem(row, where, _describe(error, text, start), _FIX)
-        if end == len(text.buffer) and not text.over and not isinstance(value, (dict, list, str)):
+        if not text.over and not isinstance(value, (dict, list, str)) and _BARE.match(text.buffer, start).end() == len(text.buffer):  # type: ignore[union-attr]
             text.more()
             continue  # a number at the very end of the buffer may go on
         problem = _unsound(text.buffer, start, end, value, text.suspicious)
