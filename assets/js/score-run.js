@@ -1,0 +1,151 @@
+// The left side of the Score tab: scorers, precision, the plan before the run, and the run itself.
+import { activeJobs, api, ApiError, el, fill, fmt, icon, jobList, meter, param, problem, refresh, setParams, studio, tell } from "./studio.js";
+import { held, showCard } from "./score-cards.js";
+
+const PRECISIONS = [["auto", "Automatic"], ["bf16", "bf16"], ["fp16", "fp16"], ["fp32", "fp32"]];
+const QUANTIZATIONS = [["auto", "Automatic"], ["none", "None"], ["int8", "int8"], ["nf4", "nf4 (4 bit)"]];
+const ASK_AGAIN_MS = 500;
+
+export class RunPanel {
+  constructor(node, { started }) {
+    Object.assign(this, { node, started, overview: null, plan: null, refusal: null, asked: 0, signature: "" });
+    this.scorers = el("div", { class: "stack tight" });
+    this.planBox = el("div", { class: "plan stack tight", "aria-live": "polite" });
+    this.action = el("div", { class: "stack tight" });
+    this.jobs = el("div", { class: "job-list flush" });
+    this.last = el("div", { class: "small-text" });
+    this.stopJobs = jobList(this.jobs, (job) => job.kind === "score" && job.active && job.dataset_id === studio.dataset?.id, { title: "Scoring" });
+  }
+
+  get wish() {
+    const kinds = ["question", "answer"].filter((kind) => param(`score_${kind}`) !== "0");
+    return { dataset: studio.dataset?.id, kinds, precision: known(PRECISIONS, param("score_precision")), quantization: known(QUANTIZATIONS, param("score_quantization")) };
+  }
+
+  draw(overview) {
+    this.overview = overview;
+    if (!this.node.contains(this.planBox)) {
+      fill(this.node, el("section", { class: "card stack" }, el("h2", { text: "Score" }), this.scorers, this.settings(), this.planBox, this.action, this.jobs, this.last));
+    }
+    this.drawScorers();
+    this.drawLast();
+    this.drawAction();
+    this.askPlan();
+  }
+
+  jobsMoved() {
+    if (!this.overview) return;
+    this.drawAction();
+  }
+
+  drawScorers() {
+    const cards = this.overview.scorers.filter((card) => card.active);
+    if (!cards.length) return fill(this.scorers, el("p", { class: "quiet", text: "No scorer is installed: assets/scorers is empty." }));
+    fill(this.scorers, cards.map((card) => this.scorerRow(card)));
+  }
+
+  scorerRow(card) {
+    const box = el("input", { type: "checkbox", checked: this.wish.kinds.includes(card.kind), on: { change: () => { setParams({ [`score_${card.kind}`]: box.checked ? null : "0" }); this.wishMoved(); } } });
+    const figure = held(card);
+    return el("label", { class: "scorer" }, box,
+      el("span", { class: "row apart nowrap" }, el("span", { class: "strong", text: card.kind_label }),
+        el("button", { class: "btn small plain", type: "button", title: "What it was trained on, and how it was measured", on: { click: (event) => { event.preventDefault(); showCard(card); } } }, "Card")),
+      el("span", { class: "small-text clip", title: `${card.name}@${card.revision} on ${card.base_label}`, text: `${card.name} · ${card.base_label}` }),
+      figure ? el("span", { class: "small-text", title: figure.title }, el("b", { class: "num", text: figure.share }), ` ${figure.text}`) : el("span", { class: "small-text quiet", text: "no held-out figure in its card" }));
+  }
+
+  settings() {
+    const choice = (name, label, options) => {
+      const select = el("select", { class: "select", on: { change: () => { setParams({ [`score_${name}`]: select.value === "auto" ? null : select.value }); this.wishMoved(); } } },
+        options.map(([value, text]) => el("option", { value, text, selected: value === this.wish[name] })));
+      return el("label", { class: "field" }, el("span", { text: label }), el("span", { class: "picker" }, select, icon("down")));
+    };
+    return el("div", { class: "cols-2 score-settings" }, choice("precision", "Precision", PRECISIONS), choice("quantization", "Quantization", QUANTIZATIONS));
+  }
+
+  wishMoved() {
+    this.plan = null;
+    this.refusal = null;
+    this.askPlan();
+    this.drawAction();
+  }
+
+  async askPlan() {
+    const turn = ++this.asked;
+    const wish = this.wish;
+    if (!wish.dataset || this.overview.model_missing || !wish.kinds.length || activeJobs(["score"]).length) return this.drawPlan();
+    if (!this.plan) this.drawPlan({ waiting: true });
+    try {
+      let answer;
+      while ((answer = await api.post("/api/scores/plan", wish)).state === "measuring") {
+        if (turn !== this.asked) return;
+        await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+        if (turn !== this.asked || studio.tab !== "score") return;
+      }
+      if (turn !== this.asked) return;
+      Object.assign(this, { plan: answer, refusal: null });
+    } catch (error) {
+      if (turn !== this.asked) return;
+      Object.assign(this, { plan: null, refusal: error });
+    }
+    this.drawPlan();
+    this.drawAction();
+  }
+
+  drawPlan({ waiting = false } = {}) {
+    this.planBox.hidden = false;
+    if (this.refusal) return fill(this.planBox, problem(this.refusal instanceof ApiError ? this.refusal : new ApiError(String(this.refusal))));
+    if (waiting) return fill(this.planBox, el("p", { class: "quiet small-text measuring", text: "Looking at this machine …" }));
+    const plan = this.plan;
+    if (!plan) { this.planBox.hidden = true; return; }
+    const fact = (name, value, title = "") => [el("dt", { text: name }), el("dd", { class: "num", title }, value)];
+    fill(this.planBox,
+      el("h3", { text: "Plan" }),
+      el("dl", { class: "facts" },
+        fact("Runs on", `${plan.device === "cuda" ? "GPU" : "CPU"}, ${plan.precision}${plan.quantization === "none" ? "" : `, ${plan.quantization}`}`, `${plan.machine}, ${fmt.plural(plan.cores, "core")}`),
+        fact("Memory", `about ${plan.gib.toFixed(1)} of ${plan.free_gib.toFixed(1)} GiB free`, `${plan.total_gib.toFixed(1)} GiB in all`),
+        fact("Time", plan.texts ? `about ${aboutTime(plan.seconds)} for ${fmt.plural(plan.texts, "text")}` : "nothing is left to do", "Estimated from a sample of the texts and a timed matrix product; loading the model comes on top")),
+      el("p", { class: "small-text quiet", text: plan.reason }),
+      plan.stages.map((stage) => el("div", { class: "reuse", title: stage.key_label }, el("p", { class: "small-text" }, `${stage.label}: `, el("span", { class: "num", text: `${fmt.ofN(stage.done, stage.records)} records` }),
+        stage.done ? " are scored under this key already and are reused" : " are scored under this key"), meterOnly(stage.done, stage.records))));
+  }
+
+  drawAction() {
+    const running = activeJobs(["score"])[0];
+    if (running) return fill(this.action);
+    const { plan } = this;
+    const left = plan ? Math.max(0, ...plan.stages.map((stage) => stage.left)) : null;
+    const begun = plan?.stages.some((stage) => stage.done > 0);
+    const blocked = !this.overview || this.overview.model_missing || !this.overview.scorers.length || !this.wish.kinds.length || this.refusal || left === 0;
+    const words = !this.wish.kinds.length ? "Choose questions or answers" : left === 0 ? "All scored under this key" : left === null ? "Start scoring"
+      : begun ? `Go on: ${fmt.ofN(left, plan.records)} left` : `Score ${fmt.plural(left, "record")}`;
+    fill(this.action, el("button", { class: "btn primary wide-btn", disabled: Boolean(blocked), on: { click: (event) => this.start(event.currentTarget) } }, left === 0 ? icon("check") : null, words),
+      this.overview?.model_missing ? el("p", { class: "small-text warn-text" }, "The embedded model is not fetched. Run ", el("code", { class: "mono", text: "make model" }), " once.") : null);
+  }
+
+  async start(button) {
+    button.disabled = true;
+    try { await api.post("/api/scores", this.wish); setParams({ question_key: null, answer_key: null }); await refresh(); } catch (error) { tell(error); }
+    this.started();
+  }
+
+  drawLast() {
+    const job = this.overview.last;
+    if (!job || job.active) return fill(this.last);
+    const reached = job.total ? ` at ${fmt.ofN(job.done, job.total)}` : "";
+    const text = job.state === "cancelled" ? `The last run was stopped${reached}. What was scored is kept; it goes on where it stopped.`
+      : job.state === "failed" ? `The last run failed${reached}: ${job.error}` : `Last run: ${fmt.when(job.ended_at)}, took ${fmt.duration(job.ended_at - job.started_at)}.`;
+    fill(this.last, el("p", { class: job.state === "failed" ? "bad-text" : "quiet", text }), job.state === "failed" && job.hint ? el("p", { class: "quiet", text: job.hint }) : null);
+  }
+}
+
+const known = (options, value) => (options.some(([name]) => name === value) ? value : "auto");
+const meterOnly = (n, of) => el("div", { class: "meter" }, el("div", { class: "meter-bar", role: "img", "aria-label": fmt.ofN(n, of) }, el("div", { style: { width: of ? `${(100 * n) / of}%` : "0" } })));
+
+/** An estimate says no more than it knows: 37 → "40 s", 4183 → "1 h 10 min". */
+export function aboutTime(s) {
+  if (s < 10) return "10 s";
+  if (s < 60) return fmt.duration(Math.round(s / 10) * 10);
+  if (s < 3600) return `${Math.round(s / 60)} min`;
+  return s < 36000 ? fmt.duration(Math.round(s / 600) * 600) : `${Math.round(s / 3600)} h`;
+}
