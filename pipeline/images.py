@@ -73,11 +73,7 @@ class StoredImage:
 
 def inspect(data: bytes, *, max_pixels: int = MAX_PIXELS) -> StoredImage:
     """Check the header, then decode every pixel. Raises ImageProblem with what is wrong and what to do."""
-    image = _open(data, max_pixels)
-    conversions = _conversions(image)
-    facts = StoredImage(hashlib.sha256(data).hexdigest(), image.width, image.height, image.format or "", image.mode, len(data), conversions)
-    _load(image)
-    return facts
+    return _examine(data, max_pixels)[0]
 
 
 def keep(data: bytes, workspace: Workspace, *, max_pixels: int = MAX_PIXELS) -> StoredImage:
@@ -85,9 +81,7 @@ def keep(data: bytes, workspace: Workspace, *, max_pixels: int = MAX_PIXELS) -> 
 
     The same content twice is written once. Files appear whole or not at all.
     """
-    image = _open(data, max_pixels)
-    facts = StoredImage(hashlib.sha256(data).hexdigest(), image.width, image.height, image.format or "", image.mode, len(data), _conversions(image))
-    _load(image)
+    facts, image = _examine(data, max_pixels)
     thumbnail = workspace.thumbnail_path(facts.sha)
     if not thumbnail.exists():
         _write_whole(thumbnail, _thumbnail(_upright_rgb(image)))
@@ -122,12 +116,21 @@ def viewable(path: Path) -> tuple[bytes, str]:
     except OSError as error:
         raise ImageProblem("broken", f"the image file can't be read: {error.strerror}", hint="Import the data set again.") from error
     image = _open(data, MAX_PIXELS)
-    if image.format in _BROWSER_TYPES and not {"cmyk", "deep"} & set(_conversions(image)):
+    if image.format in _BROWSER_TYPES and not {"cmyk", "deep"} & set(_conversions(image, data)):
         return data, _BROWSER_TYPES[image.format]
     _load(image)
     buffer = io.BytesIO()
     _upright_rgb(image).save(buffer, "PNG")
     return buffer.getvalue(), "image/png"
+
+
+def _examine(data: bytes, max_pixels: int) -> tuple[StoredImage, Image.Image]:
+    image = _open(data, max_pixels)
+    facts = StoredImage(hashlib.sha256(data).hexdigest(), image.width, image.height, image.format or "", image.mode, len(data), _conversions(image, data))
+    _load(image)
+    if facts.format == "PNG":
+        _check_sums(data)
+    return facts, image
 
 
 def is_misnamed(name: str, format: str) -> bool:
@@ -185,13 +188,22 @@ def _load(image: Image.Image) -> None:
         raise ImageProblem("broken", f"the {image.format or 'image'} data is {what}", hint="Download or export it again.") from error
 
 
-def _conversions(image: Image.Image) -> tuple[str, ...]:
+def _check_sums(data: bytes) -> None:
+    """Compare a PNG's check sums: its decoder does not, so that flipped bits would pass as pixels."""
+    try:
+        with Image.open(io.BytesIO(data), formats=("PNG",)) as again:
+            again.verify()
+    except Exception as error:
+        raise ImageProblem("broken", f"the PNG data is damaged ({_words(error)})", hint="Download or export it again.") from error
+
+
+def _conversions(image: Image.Image, data: bytes) -> tuple[str, ...]:
     found: list[str] = []
     if _orientation(image) in _ROTATING:
         found.append("rotated")
     if image.mode in ("CMYK", "YCCK"):
         found.append("cmyk")
-    elif image.mode in _DEEP_MODES or (image.format == "PNG" and _png_depth(image) == 16):
+    elif image.mode in _DEEP_MODES or (image.format == "PNG" and data[24] == 16):  # Pillow reduces 16-bit colour without a word
         found.append("deep")
     elif image.mode in ("P", "PA"):
         found.append("palette")
@@ -209,18 +221,6 @@ def _animated(image: Image.Image) -> bool:
         return bool(getattr(image, "is_animated", False))
     except Exception:  # a damaged later frame; the first one is checked when it is decoded
         return False
-
-
-def _png_depth(image: Image.Image) -> int:
-    """Bits a channel of a PNG, 8 where the header does not say. Pillow reduces 16-bit colour to 8 without a word."""
-    file = image.fp
-    if file is None:
-        return 8
-    position = file.tell()
-    file.seek(24)
-    depth = file.read(1)
-    file.seek(position)
-    return depth[0] if depth else 8
 
 
 def _orientation(image: Image.Image) -> int:
