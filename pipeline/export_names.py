@@ -24,6 +24,8 @@ class ImageNames:
         if path not in self.names:
             name = safe_path(path)
             if self._clashes(name, sha):
+                if any(str(folder).casefold() in self.taken for folder in PurePosixPath(name).parents):
+                    name = name.replace("/", "_")  # one of its folders is a file already
                 stem, dot, ending = name.rpartition(".")
                 name = f"{stem}-{sha[:12]}.{ending}" if dot else f"{name}-{sha[:12]}"
             self.names[path] = name

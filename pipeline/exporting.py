@@ -54,7 +54,8 @@ def run(context: "JobContext") -> dict[str, Any]:
     if context.job.dataset_id is None:
         raise SettingError("no data set was named", hint="Choose the data set to export.")
     for name in ("selection", "to"):
-        if not isinstance(params.get(name) or "", str) or "\0" in (params.get(name) or ""):
+        told = params.get(name)
+        if told is not None and (not isinstance(told, str) or "\0" in told):
             raise SettingError(f"the export's {name} is not a text", hint="Give the selection's name and the folder as texts.")
     to = Path(params["to"]).expanduser() if params.get("to") else None
     return export(context.store, context.workspace, context.job.dataset_id, params.get("selection") or None, to, bool(params.get("zip")),

@@ -51,13 +51,14 @@ class ImportParams:
     def from_json(cls, params: dict[str, Any]) -> "ImportParams":
         """Read job parameters. Raises SettingError naming the one that is missing or of the wrong kind."""
         for field in ("file", "images", "name"):
-            if not isinstance(params.get(field) or "", str) or "\0" in (params.get(field) or ""):
+            told = params.get(field)
+            if told is not None and (not isinstance(told, str) or "\0" in told):
                 raise SettingError(f"the import's {field} is not a text", hint="Give paths and the name as texts.")
         if not params.get("file"):
             raise SettingError("no file was named", hint="Choose a LLaVA JSON or JSONL file.")
         file = Path(params["file"]).expanduser()
         images = Path(params["images"]).expanduser() if params.get("images") else None
-        return cls(file, images, (params.get("name") or file.name.split(".")[0]).strip(), bool(params.get("uploaded")))
+        return cls(file, images, (params.get("name") or "").strip() or file.name.split(".")[0], bool(params.get("uploaded")))
 
 
 @dataclass(frozen=True)
