@@ -19,7 +19,7 @@ export function drawKeys(node, overview) {
   const total = overview.dataset.records;
   const rows = ["question", "answer"].flatMap((kind) => overview.keys[kind].map((key) => row(kind, key, total)));
   fill(node, el("div", { class: "row apart" }, el("h2", { text: "Scores kept, by key" }), el("p", { class: "small-text quiet", text: "Scores of different keys are never mixed in one ranking." })),
-    el("table", { class: "table" }, el("thead", {}, el("tr", {}, ["Stage", "Key", "Records", "Places", "Without a number"].map((name, i) => el("th", { class: i > 1 ? "n" : "", text: name })))), el("tbody", {}, rows)));
+    el("table", { class: "table" }, el("thead", {}, el("tr", {}, ["Stage", "Key", "Records", "Texts", "Without a number"].map((name, i) => el("th", { class: i > 1 ? "n" : "", text: name })))), el("tbody", {}, rows)));
 }
 
 function row(kind, key, total) {

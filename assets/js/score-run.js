@@ -1,5 +1,5 @@
 // The left side of the Score tab: scorers, precision, the plan before the run, and the run itself.
-import { activeJobs, api, ApiError, el, fill, fmt, icon, jobList, meter, param, problem, refresh, setParams, studio, tell } from "./studio.js";
+import { activeJobs, api, ApiError, el, fill, fmt, icon, jobList, param, problem, refresh, setParams, studio, tell } from "./studio.js";
 import { held, showCard } from "./score-cards.js";
 
 const PRECISIONS = [["auto", "Automatic"], ["bf16", "bf16"], ["fp16", "fp16"], ["fp32", "fp32"]];
@@ -104,10 +104,12 @@ export class RunPanel {
       el("dl", { class: "facts" },
         fact("Runs on", `${plan.device === "cuda" ? "GPU" : "CPU"}, ${plan.precision}${plan.quantization === "none" ? "" : `, ${plan.quantization}`}`, `${plan.machine}, ${fmt.plural(plan.cores, "core")}`),
         fact("Memory", `about ${plan.gib.toFixed(1)} of ${plan.free_gib.toFixed(1)} GiB free`, `${plan.total_gib.toFixed(1)} GiB in all`),
-        fact("Time", plan.texts ? `about ${aboutTime(plan.seconds)} for ${fmt.plural(plan.texts, "text")}` : "nothing is left to do", "Estimated from a sample of the texts and a timed matrix product; loading the model comes on top")),
+        fact("Time", plan.texts ? `about ${aboutTime(plan.seconds)} for ${fmt.plural(plan.texts, "text")}` : "nothing is left to do", plan.seconds_from)),
       el("p", { class: "small-text quiet", text: plan.reason }),
-      plan.stages.map((stage) => el("div", { class: "reuse", title: stage.key_label }, el("p", { class: "small-text" }, `${stage.label}: `, el("span", { class: "num", text: `${fmt.ofN(stage.done, stage.records)} records` }),
-        stage.done ? " are scored under this key already and are reused" : " are scored under this key"), meterOnly(stage.done, stage.records))));
+      el("div", { class: "reuse" }, plan.stages.map((stage) => [el("span", { class: "small-text", title: stage.key_label, text: stage.label }),
+        el("div", { class: "meter-bar", role: "img", "aria-label": `${stage.label}: ${fmt.ofN(stage.done, stage.records)} records scored under this key`, title: stage.key_label }, el("div", { style: { width: stage.records ? `${(100 * stage.done) / stage.records}%` : "0" } })),
+        el("span", { class: "small-text num", text: fmt.ofN(stage.done, stage.records) })])),
+      el("p", { class: "small-text quiet", text: reused(plan) }));
   }
 
   drawAction() {
@@ -125,7 +127,9 @@ export class RunPanel {
 
   async start(button) {
     button.disabled = true;
-    try { await api.post("/api/scores", this.wish); setParams({ question_key: null, answer_key: null }); await refresh(); } catch (error) { tell(error); }
+    // What was shown is what runs: the plan's own choice, not "automatic" decided anew in the worker.
+    const shown = this.plan ? { precision: this.plan.precision, quantization: this.plan.quantization } : {};
+    try { await api.post("/api/scores", { ...this.wish, ...shown }); setParams({ question_key: null, answer_key: null }); await refresh(); } catch (error) { tell(error); }
     this.started();
   }
 
@@ -140,7 +144,10 @@ export class RunPanel {
 }
 
 const known = (options, value) => (options.some(([name]) => name === value) ? value : "auto");
-const meterOnly = (n, of) => el("div", { class: "meter" }, el("div", { class: "meter-bar", role: "img", "aria-label": fmt.ofN(n, of) }, el("div", { style: { width: of ? `${(100 * n) / of}%` : "0" } })));
+
+function reused(plan) {
+  return plan.stages.some((stage) => stage.done) ? "Records scored already under this key; they are reused." : "Nothing is scored under this key yet.";
+}
 
 /** An estimate says no more than it knows: 37 → "40 s", 4183 → "1 h 10 min". */
 export function aboutTime(s) {

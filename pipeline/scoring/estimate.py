@@ -1,6 +1,5 @@
-"""How long scoring will take, before it starts: from a sample of the texts and a timed matrix product. Pure.
-
-An estimate to plan a day by, not a promise: it was within a factor of two where it was checked.
+"""How long scoring will take, before it starts: from a sample of the texts and either the pace of an earlier run or a
+timed matrix product. Pure. An estimate to plan a day by, not a promise.
 """
 
 from __future__ import annotations
@@ -34,6 +33,10 @@ class Work:
     text_tokens: float
     images: float
 
+    def tokens(self, spec: ModelSpec) -> float:
+        """Positions to compute: every text once, the image prefix once an image."""
+        return self.text_tokens + self.images * (spec.image_tokens + 1)
+
     def times(self, factor: float) -> "Work":
         return Work(self.texts * factor, self.text_tokens * factor, self.images * factor)
 
@@ -52,10 +55,14 @@ def work_of(items: Iterable[tuple[Record, tuple[Kind, ...]]]) -> Work:
 
 def seconds(spec: ModelSpec, plan: Plan, flops: float, work: Work, *, depth: float = 1.0) -> float:
     """Seconds of computing, loading left out. `flops` is the speed of one product; `depth` the share of layers that are run, 0–1."""
-    tokens = work.text_tokens + work.images * (spec.image_tokens + 1)
     per_token = 2e9 * max(spec.parameters_b - spec.kept_b, 0.0) * depth
     rate = flops * EFFICIENCY[plan.device][plan.precision] * QUANTIZED[plan.device][plan.quantization]
-    return tokens * per_token / rate + work.images * _image_s(spec, plan, rate)
+    return work.tokens(spec) * per_token / rate + work.images * _image_s(spec, plan, rate)
+
+
+def seconds_like(spec: ModelSpec, work: Work, run_seconds: float, run_tokens: float) -> float:
+    """Seconds at the pace of an earlier run under the same plan, which took `run_seconds` for `run_tokens` positions."""
+    return work.tokens(spec) * run_seconds / run_tokens
 
 
 def _image_s(spec: ModelSpec, plan: Plan, rate: float) -> float:

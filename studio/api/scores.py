@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query
 
 from pipeline import jobs
+from pipeline.devices import Hardware
 from pipeline.errors import ModelError, NotFound, SettingError, StudioError
 from pipeline.models.fetch import embedded_ready
 from pipeline.models.machine import hardware_of
@@ -21,7 +22,7 @@ from pipeline.models.planning import Plan, Wish, plan
 from pipeline.models.specs import ModelSpec, spec_for
 from pipeline.records import WHOLE, Job, ScorerKey
 from pipeline.scoring import scorers
-from pipeline.scoring.estimate import seconds, work_of
+from pipeline.scoring.estimate import seconds, seconds_like, work_of
 from studio.api.score_views import score_examples, score_spread
 from studio.api.shapes import Id, QueryId, job_shape
 from studio.context import StudioContext
@@ -35,6 +36,8 @@ MACHINE_FRESH_S = 300.0
 """Figures of the machine are measured again after this time: free memory moves."""
 SAMPLE = 300
 """Records whose texts are counted for an estimate."""
+PACE_TOKENS = 2000
+"""Positions a run must have computed before its pace is believed."""
 
 
 @dataclass(frozen=True)
@@ -138,16 +141,35 @@ def planned(context: StudioContext, wish: ScoreWish) -> dict[str, Any]:
         return {"state": "measuring"}
     hardware = hardware_of(machine.result)
     spec = spec_for(chosen[0]["base"])
-    found = plan(spec, hardware, Wish(wish.precision, wish.quantization))  # type: ignore[arg-type]
+    found = _plan_as_before(context, wish, chosen, spec, hardware) or plan(spec, hardware, Wish(wish.precision, wish.quantization))  # type: ignore[arg-type]
     stages = [_stage(context, dataset.id, dataset.record_count, told, found) for told in chosen]
     left = {stage["kind"]: stage.pop("missing") for stage in stages}
-    texts, seconds_left = _estimate(context, spec, found, machine.result["flops"][found.precision], left, chosen)
     return {
         "state": "ready", "device": found.device, "precision": found.precision, "quantization": found.quantization, "gib": found.gib,
         "free_gib": round(hardware.free_gib, 1), "total_gib": round(hardware.total_gib, 1), "reason": found.reason, "machine": hardware.name,
         "cores": hardware.cores, "model": spec.label, "measured_at": machine.ended_at, "stages": stages, "records": dataset.record_count,
-        "texts": texts, "seconds": seconds_left,
+        **_estimate(context, spec, found, machine.result["flops"][found.precision], left, chosen),
     }
+
+
+def _plan_as_before(context: StudioContext, wish: ScoreWish, chosen: list[dict[str, Any]], spec: ModelSpec, hardware: Hardware) -> Plan | None:
+    """With everything left to the plan, the one under which this data set has scores already: else a stopped run would start anew
+    whenever the machine's timing tips the other way. None where there are none, or where that plan does not fit any more.
+    """
+    if (wish.precision, wish.quantization) != ("auto", "auto"):
+        return None
+    for told in chosen:
+        for key, *_ in context.store.scores.keys(wish.dataset_id, told["kind"]):
+            if (key.adapter, key.revision, key.model, key.image_preparation) != (told["name"], told["sha256"], told["base"], told["image_preparation"]):
+                continue
+            try:
+                found = plan(spec, hardware, Wish(key.precision, key.quantization))  # type: ignore[arg-type]
+            except SettingError:
+                return None
+            kind = "" if found.quantization == "none" else f" {found.quantization}"
+            return replace(found, reason=f"{found.precision}{kind}, as the scores this data set has already, so that they are reused; "
+                                         f"it needs about {found.gib:.1f} of {hardware.free_gib:.1f} GiB free.")
+    return None
 
 
 def machine_figures(context: StudioContext) -> Job | None:
@@ -187,18 +209,33 @@ def _missing(context: StudioContext, dataset_id: int, key: ScorerKey) -> list[in
     return context.store.scores.missing(dataset_id, key.digest)
 
 
-def _estimate(context: StudioContext, spec: ModelSpec, found: Plan, flops: float, left: dict[str, list[int]],
-              chosen: list[dict[str, Any]]) -> tuple[int, float]:
-    """(texts left, seconds of computing), from an even sample of the records that are left."""
+def _estimate(context: StudioContext, spec: ModelSpec, found: Plan, flops: float, left: dict[str, list[int]], chosen: list[dict[str, Any]]) -> dict[str, Any]:
+    """Texts left and seconds of computing, from an even sample of the records that are left, and what the time rests on."""
     sets = {kind: set(ids) for kind, ids in left.items()}
     ids = sorted(set().union(*sets.values()))
     if not ids:
-        return 0, 0.0
+        return {"texts": 0, "seconds": 0.0, "seconds_from": ""}
     sample = ids[::max(1, len(ids) // SAMPLE)][:SAMPLE]
     items = [(record, tuple(kind for kind in sets if record.id in sets[kind])) for record in context.store.records.many(sample)]
     work = work_of(items).times(len(ids) / max(1, len(items)))  # type: ignore[arg-type]
+    pace = _pace(context, found, chosen)
+    if pace is not None:
+        return {"texts": round(work.texts), "seconds": seconds_like(spec, work, *pace), "seconds_from": "The pace of an earlier run under this plan."}
     deepest = max((_depth(told, spec.layers) for told in chosen), default=1.0)
-    return round(work.texts), seconds(spec, found, flops, work, depth=deepest)
+    return {"texts": round(work.texts), "seconds": seconds(spec, found, flops, work, depth=deepest), "seconds_from": "Estimated from a sample of the texts and a timed matrix product; loading the model comes on top."}
+
+
+def _pace(context: StudioContext, found: Plan, chosen: list[dict[str, Any]]) -> tuple[float, float] | None:
+    """(seconds, positions) of the last run of these scorers under this plan that was long enough to tell; None without one."""
+    names = {told["kind"]: told["name"] for told in chosen}
+    for job in context.store.jobs.recent(kinds=["score"], limit=20):
+        result = job.result
+        planned_then = result.get("plan", {})
+        same = all(planned_then.get(field) == getattr(found, field) for field in ("device", "precision", "quantization"))
+        tokens = result.get("counters", {}).get("real_tokens", 0)
+        if job.state == "done" and same and result.get("scorers") == names and tokens >= PACE_TOKENS and result.get("seconds", 0) > 0:
+            return float(result["seconds"]), float(tokens)
+    return None
 
 
 def _depth(told: dict[str, Any], layers: int) -> float:

@@ -14,6 +14,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from pipeline.errors import ModelError, NotFound, SettingError, StudioError
+from pipeline.records import WHOLE, Score
 from pipeline.settings import repository_dir
 from pipeline.workspace import Workspace
 from studio.api import scores as api
@@ -184,6 +185,36 @@ def test_another_precision_is_another_key_and_reuses_nothing(context: StudioCont
     assert api.planned(context, api.ScoreWish(dataset, ("question",)))["stages"][0]["left"] == 0
     fp32 = api.planned(context, api.ScoreWish(dataset, ("question",), precision="fp32"))
     assert fp32["stages"][0]["left"] == 9 and fp32["seconds"] > 0
+
+
+def test_a_stopped_run_goes_on_in_the_precision_it_began_with(context: StudioContext, shipped: Path, machine: int) -> None:
+    dataset = seed_dataset(context.store, records=9)
+    seed_scores(context.store, dataset, precision="fp32", only=4)  # the machine by itself would choose bf16
+    found = api.planned(context, api.ScoreWish(dataset, ("question", "answer")))
+    assert found["precision"] == "fp32" and [s["left"] for s in found["stages"]] == [5, 5] and "reused" in found["reason"]
+    assert api.planned(context, api.ScoreWish(dataset, ("question",), precision="bf16"))["precision"] == "bf16"
+
+
+def test_scores_of_another_scorer_do_not_decide_the_plan(context: StudioContext, shipped: Path, machine: int) -> None:
+    dataset = seed_dataset(context.store, records=3)
+    other = scorer_key("question", precision="fp32", revision="1" * 64)
+    context.store.scores.register(other)
+    context.store.scores.add(other.digest, [Score(i, WHOLE, WHOLE, 1.0) for i in context.store.records.ids(dataset)])
+    assert api.planned(context, api.ScoreWish(dataset, ("question",)))["precision"] == "bf16"
+
+
+def test_the_time_follows_the_pace_of_an_earlier_run_under_the_same_plan(context: StudioContext, shipped: Path, machine: int) -> None:
+    dataset = seed_dataset(context.store, records=30)
+    wish = api.ScoreWish(dataset, ("question", "answer"))
+    guessed = api.planned(context, wish)
+    for seconds, precision in ((1000.0, "fp32"), (50.0, "bf16")):
+        job = context.store.jobs.add("score", "model", dataset, {}, 0)
+        context.store.jobs.end(job.id, "done", result={"plan": {"device": "cpu", "precision": precision, "quantization": "none"}, "seconds": seconds,
+                                                       "scorers": {"question": "embedded-question", "answer": "embedded-answer"}, "counters": {"real_tokens": 4000}})
+    found = api.planned(context, wish)
+    assert "timed matrix product" in guessed["seconds_from"] and "earlier run" in found["seconds_from"]
+    tokens = found["seconds"] / 50.0 * 4000
+    assert 50 * 10 < tokens < 10_000  # eleven pictures of fifty positions, and the texts
 
 
 def test_looking_at_a_plan_stores_nothing(context: StudioContext, shipped: Path, machine: int) -> None:
