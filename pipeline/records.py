@@ -7,7 +7,6 @@ A record never changes after import; scores, rewrites and decisions are rows tha
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -87,8 +86,12 @@ class Record:
     @cached_property
     def content_hash(self) -> str:
         """sha256 over texts and image names: the same content has the same hash, whatever its id."""
-        body = [[(t.question, list(t.answers)) for t in self.turns], list(self.images), list(self.image_paths)]
-        return hashlib.sha256(json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()
+        parts = [str(len(self.turns))]
+        for turn in self.turns:
+            parts += (turn.question, str(len(turn.answers)), *turn.answers)
+        parts += (*(sha or "" for sha in self.images), *self.image_paths)
+        # No text holds a NUL (readers refuse it) and every list is preceded by its length: the joined text is unambiguous.
+        return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True)
