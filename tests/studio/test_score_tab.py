@@ -37,7 +37,7 @@ def context(workspace: Workspace) -> Iterator[StudioContext]:
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two scorer folders as they ship, without weights: the screen reads only what they say of themselves."""
     folder = tmp_path / "scorers"
-    for kind, figures in (("question", {"held_out_pairs": 400}), ("answer", {})):
+    for kind, figures in (("question", {"scorer": {"value": 0.62, "low": 0.58, "high": 0.66, "pairs": 400, "images": 60}}), ("answer", {})):
         home = folder / f"embedded-{kind}"
         home.mkdir(parents=True)
         told = {"kind": kind, "base": "embedded", "features": [{"layer": 10, "pool": "mean"}], "span": "text", "image_preparation": "pad",
@@ -285,7 +285,7 @@ def test_without_the_model_nothing_starts_and_the_way_out_is_told(context: Studi
 def test_the_cards_tell_what_each_scorer_says_of_itself(shipped: Path) -> None:
     cards = api.scorer_cards()
     assert [(card["kind"], card["active"], card["base_label"]) for card in cards] == [("question", True, "Embedded LLaVA, 139M"), ("answer", True, "Embedded LLaVA, 139M")]
-    assert cards[0]["figures"] == {"held_out_pairs": 400} and "onerror" in cards[0]["card"]
+    assert cards[0]["figures"]["scorer"]["pairs"] == 400 and "onerror" in cards[0]["card"]
 
 
 def test_scores_of_a_record_come_with_their_keys(context: StudioContext) -> None:
