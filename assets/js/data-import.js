@@ -103,7 +103,7 @@ function placeField({ part, title, help, accept, drop, pathHint, take, redraw, c
   const head = el("div", { class: "row apart" }, el("span", { class: "strong", text: title }), el("div", { class: "seg small" }, way("send", "Upload"), way("path", "On this machine")));
   let body;
   if (part.way === "path") {
-    const input = el("input", { class: "input mono", type: "text", value: part.path, placeholder: pathHint, maxLength: 4096, spellcheck: false, autocapitalize: "off", "aria-label": `Path: ${title}`, on: { input: () => { part.path = input.value; }, change: () => changed(input.value) } });
+    const input = el("input", { class: "input mono", type: "text", value: part.path, placeholder: pathHint, maxLength: 4096, spellcheck: false, autocapitalize: "off", "aria-label": `Path: ${title}`, on: { input: () => { part.path = input.value; changed(input.value); } } });
     body = input;
   } else {
     const input = el("input", { type: "file", accept, class: "visually-gone", "aria-label": title, on: { change: () => take([...input.files].map((f) => f)) } });
