@@ -1,0 +1,169 @@
+"""The rewriting job and its urgent little sister for one text.
+
+Owns parameters, the order of work and what is stored; the texts come from pipeline.rewriting.writer. Resume is the
+store's anti-join: a place that has a rewrite under the same key is not written again.
+
+Parameters of `run` (all optional): selection (name; default the open one) · record_ids [..] · parts ["question", "answer"] ·
+model ("embedded", a name, folder or hub id) · precision, quantization, device ("auto" …) · drafts (1–16) · seed · limit (records)
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from pipeline.curation import curate
+from pipeline.devices import probe
+from pipeline.errors import NotFound, SettingError
+from pipeline.models.planning import Plan, Wish, plan
+from pipeline.models.specs import ModelSpec, spec_for
+from pipeline.records import WHOLE, Record, Rewrite, without_image_tag
+from pipeline.rewriting.drafts import Source
+from pipeline.rewriting.generation import Decoding
+from pipeline.rewriting.prompts import PROMPT_VERSION
+from pipeline.rewriting.rewards import reward_for
+from pipeline.rewriting.voice import Voice
+from pipeline.rewriting.writer import Writer
+from pipeline.store import Store
+
+if TYPE_CHECKING:
+    from pipeline.worker import JobContext
+
+PARTS = ("question", "answer")
+BATCH = 16
+"""Texts written together and stored together: what a stop waits for and a kill can cost."""
+LOOK_AHEAD = 8
+"""Batches whose texts are sorted by length together."""
+MOST_TEXT = 20_000
+"""Characters of a text that a person may try."""
+
+
+def run(context: "JobContext") -> dict[str, Any]:
+    """Rewrite what is not rewritten yet. Raises SettingError or ModelError before work starts, JobCancelled when stopped."""
+    dataset_id = context.job.dataset_id
+    if dataset_id is None:
+        raise SettingError("rewriting needs a data set", hint="Import one, or open the demo.")
+    decoding, parts = _decoding(context.params), wanted_parts(context.params)
+    context.step(0, 0, "Loading", "Reading the selection and the model")
+    sources = sources_of(context.store, dataset_id, context.params, parts)
+    spec, found = _model(context.params)
+    key = rewrite_key(spec, found, decoding)
+    done = context.store.rewrites.done(dataset_id, key)
+    left = [source for source in sources if source.place not in done]
+    already = len(sources) - len(left)
+    started = time.monotonic()
+    writer = None
+    for start in range(0, len(left), BATCH * LOOK_AHEAD):
+        window = sorted(left[start:start + BATCH * LOOK_AHEAD], key=lambda source: len(source.text))
+        for at in range(0, len(window), BATCH):
+            context.step(already + start + at, len(sources), "Rewriting", f"{already} were there already" if already else "")
+            writer = writer or _writer(context, spec, found, decoding)
+            part = window[at:at + BATCH]
+            context.store.rewrites.add(key, [outcome.as_rewrite(spec.label) for outcome in writer.rewrite(part)])
+    context.step(len(sources), len(sources), "Rewriting", "Done")
+    stored = [w for w in context.store.rewrites.all(dataset_id, key=key)]
+    seconds = time.monotonic() - started
+    return {"key": key, "texts": len(sources), "written_now": len(left), "already": already, "seconds": round(seconds, 2),
+            "texts_per_s": round(len(left) / seconds, 3) if left else 0.0, **figures(stored)}
+
+
+def rewrite_text(context: "JobContext") -> dict[str, Any]:
+    """Rewrite one text that a person typed; nothing is stored.
+
+    Parameters: text · part · model, precision, quantization, device, drafts, seed as in `run` · record_id, turn (optional:
+    its image and questions for the reward). Result: {"original", "text", "kept", "reason", "guards", "review",
+    "style_before", "style_after", "raw", "seconds"}; `review["drafts"]` holds every draft.
+    """
+    text, part = str(context.params.get("text", "")), context.params.get("part", "answer")
+    if part not in PARTS:
+        raise SettingError(f"{str(part)[:40]!r} is neither question nor answer", hint="Choose question or answer.")
+    if len(text) > MOST_TEXT:
+        raise SettingError(f"{len(text):,} characters are too long to try", hint=f"Try at most {MOST_TEXT:,} characters.")
+    decoding = _decoding(context.params)
+    spec, found = _model(context.params)
+    writer = _writer(context, spec, found, decoding, with_reward=False)
+    started = time.monotonic()
+    made = writer.rewrite([Source(0, 0, WHOLE, part, without_image_tag(text))])[0].as_rewrite(spec.label)
+    return {"original": made.original, "text": made.text, "kept": made.kept, "reason": made.reason, "raw": made.raw, "review": made.review,
+            "guards": [{"name": g.name, "passed": g.passed, "detail": g.detail} for g in made.guards],
+            "style_before": made.style_before, "style_after": made.style_after, "part": part, "seconds": round(time.monotonic() - started, 2)}
+
+
+def sources_of(store: Store, dataset_id: int, params: dict[str, Any], parts: Sequence[str]) -> list[Source]:
+    """The texts a job is about, in file order: each question, and the answer that the scores prefer.
+
+    Raises SettingError where nothing is kept, NotFound for a selection or record that isn't there.
+    """
+    view = curate(store, dataset_id, params.get("selection"))
+    ids = view.kept_ids
+    asked = params.get("record_ids")
+    if asked is not None:
+        known = set(int(i) for i in view.table.ids)
+        foreign = [i for i in asked if i not in known]
+        if foreign:
+            raise NotFound(f"record {foreign[0]} is not in this data set", hint="Reload the page.")
+        ids = [int(i) for i in asked]
+    if params.get("limit") is not None:
+        ids = ids[:max(0, int(params["limit"]))]
+    if not ids:
+        raise SettingError("no record is kept, so there is nothing to rewrite", hint="Score the data set and lower the cuts in Select, or keep records by hand.")
+    return [source for record in store.records.many(ids) for source in _sources(record, view.best_of(record), parts)]
+
+
+def _sources(record: Record, best: Sequence[int], parts: Sequence[str]) -> list[Source]:
+    questions = tuple(turn.question_text for turn in record.turns)
+    found = []
+    for number, (turn, candidate) in enumerate(zip(record.turns, best)):
+        if "question" in parts:
+            found.append(Source(record.id, number, WHOLE, "question", turn.question_text, record.image, questions))
+        if "answer" in parts and candidate < len(turn.answers):
+            found.append(Source(record.id, number, candidate, "answer", turn.answers[candidate].strip(), record.image, questions))
+    return found
+
+
+def wanted_parts(params: dict[str, Any]) -> list[str]:
+    """Questions, answers or both. Raises SettingError where a part is unknown or none is named."""
+    told = params.get("parts")
+    if told is None:
+        return list(PARTS)
+    unknown = [part for part in told if part not in PARTS]
+    if unknown or not told:
+        raise SettingError(f"{str(unknown[0])[:40]!r} is no part of a record" if unknown else "neither questions nor answers are to be rewritten",
+                           hint="Choose question, answer, or both.")
+    return [part for part in PARTS if part in told]
+
+
+def rewrite_key(spec: ModelSpec, found: Plan, decoding: Decoding) -> str:
+    """What a stored rewrite belongs to: model, how it was loaded, prompt version, drafts and seed."""
+    quantization = "" if found.quantization == "none" else f" {found.quantization}"
+    return f"{spec.name} · {found.precision}{quantization} · prompt {PROMPT_VERSION} · {decoding.drafts} drafts · seed {decoding.seed}"
+
+
+def figures(rewrites: Sequence[Rewrite]) -> dict[str, Any]:
+    """Counts and medians over stored rewrites: proposed, kept by kind, style before and after of what is proposed."""
+    proposed = [w for w in rewrites if not w.kept]
+    before = [w.style_before for w in proposed if w.style_before is not None]
+    after = [w.style_after for w in proposed if w.style_after is not None]
+    return {"proposed": len(proposed), "kept": len(rewrites) - len(proposed), "by_model": sum(w.review.get("origin") == "model" for w in proposed),
+            "kinds": dict(Counter(w.review.get("kind", "") for w in rewrites if w.kept)),
+            "style_before": round(median(before), 4) if before else None, "style_after": round(median(after), 4) if after else None}
+
+
+def _decoding(params: dict[str, Any]) -> Decoding:
+    try:
+        return Decoding(drafts=int(params.get("drafts") or Decoding.drafts), seed=int(params.get("seed") or 0))
+    except (TypeError, ValueError) as error:
+        raise SettingError("drafts and seed must be whole numbers", hint="For example 3 drafts, seed 0.") from error
+
+
+def _model(params: dict[str, Any]) -> tuple[ModelSpec, Plan]:
+    spec = spec_for(params.get("model") or "embedded")
+    return spec, plan(spec, probe(), Wish(params.get("precision") or "auto", params.get("quantization") or "auto", params.get("device") or "auto"))
+
+
+def _writer(context: "JobContext", spec: ModelSpec, found: Plan, decoding: Decoding, *, with_reward: bool = True) -> Writer:
+    loaded = context.shelf.get(spec, found)
+    return Writer(Voice(loaded), decoding, reward=reward_for(loaded, context.workspace) if with_reward else None)
