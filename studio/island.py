@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import html
-
 import gradio as gr
 
+PREFIX = "island-"
 
-def island(name: str, *, classes: str = "", **data: str | int) -> gr.HTML:
+
+def island(name: str, *, classes: str = "") -> gr.Column:
     """An empty node that `island(name, mount)` of assets/js/studio.js fills as soon as it is on the page.
 
-    `data` becomes data-… attributes of the node. Values are escaped; pass ids and settings, never record text.
+    A column and not gr.HTML: that component compiles its template in the browser, which would need `unsafe-eval` in the
+    content security policy.
     """
-    attributes = "".join(f' data-{key.replace("_", "-")}="{html.escape(str(value))}"' for key, value in data.items())
-    return gr.HTML(f'<div class="{html.escape(f"island {classes}".strip())}" data-island="{html.escape(name)}"{attributes}></div>',
-                   js_on_load=None, apply_default_css=False)
+    return gr.Column(elem_id=f"{PREFIX}{name}", elem_classes=["island", *classes.split()], min_width=0)

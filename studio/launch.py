@@ -12,6 +12,7 @@ from pathlib import Path
 from pipeline.errors import SettingError, StudioError
 from pipeline.settings import default_workspace
 from pipeline.workspace import Workspace
+from studio import uploads
 from studio.context import open_context
 from studio.security import LOOPBACK_HOSTS, is_loopback
 
@@ -37,6 +38,7 @@ def main(argv: list[str] | None = None, *, started_at: float | None = None) -> i
     try:
         listening = listen(wish.host, wish.port, wish.allow_host)
         context = open_context(Workspace.open(wish.workspace or default_workspace()))
+        uploads.sweep(context.workspace, {token for job in context.store.jobs.active() for token in job.params.get("uploads", ())})
         context.supervisor.run_in_background()
         if not wish.no_demo:
             from studio.demo import bring_demo

@@ -23,6 +23,12 @@ function send(file, { progress, signal }) {
 const wish = { name: "", named: false, file: { way: "send", file: null, path: "" }, images: { way: "send", file: null, path: "" } };
 let sending = null;
 
+/** Take a chosen file out again, and its copy in the workspace where it was sent already. */
+function forget(part) {
+  if (part.token) api.delete(`/api/uploads/${part.token}`).catch(tell);
+  Object.assign(part, { file: null, token: null });
+}
+
 const isArchive = (file) => /\.zip$/i.test(file.name);
 
 /** Draw the form into a node. */
@@ -37,6 +43,7 @@ export function importForm(node, { leave }) {
     for (const file of files) {
       const part = isArchive(file) ? wish.images : wish.file;
       part.way = "send";
+      forget(part);
       part.file = file;
       if (part === wish.file) suggestName(file.name);
     }
@@ -53,21 +60,24 @@ export function importForm(node, { leave }) {
     sending = new AbortController();
     start.disabled = true;
     try {
-      const chosen = async (part, label) => {
+      const chosen = async (part) => {
         if (part.way === "path") return { path: part.path };
         if (!part.file) return {};
-        return { upload: (await sendShown(part.file, label, progress)).token };
+        part.token ??= (await sendShown(part.file, progress)).token; // sent once: a second try after a refusal doesn't send it again
+        return { upload: part.token };
       };
       if (wish.file.way === "send" ? !wish.file.file : !wish.file.path.trim()) throw Object.assign(new Error("no data file is named"), { place: "Data file", hint: "Choose a LLaVA JSON or JSONL file, or give its path on this machine." });
       if (!wish.name.trim()) throw Object.assign(new Error("the data set needs a name"), { place: "Name", hint: "Any name that isn't taken yet." });
-      const file = await chosen(wish.file, "Data file");
-      const images = await chosen(wish.images, "Images");
+      if (studio.datasets.some((d) => d.name.toLowerCase() === wish.name.trim().toLowerCase())) throw Object.assign(new Error(`a data set named “${wish.name.trim()}” is already here`), { place: "Name", hint: "Choose another name, or delete the old one first." });
+      const file = await chosen(wish.file);
+      const images = await chosen(wish.images);
       await api.post("/api/imports", { name: wish.name, file, images });
       Object.assign(wish, { name: "", named: false, file: { way: wish.file.way, file: null, path: "" }, images: { way: wish.images.way, file: null, path: "" } });
       toast("The import has started. It goes on when you close this page.");
       await refresh();
       leave();
     } catch (error) {
+      for (const part of [wish.file, wish.images]) if (error.status === 404) part.token = null; // swept meanwhile: send it anew
       if (error.name === "AbortError") toast("Sending was stopped; nothing of it was kept.");
       else fill(errors, problem(error));
     } finally {
@@ -84,7 +94,7 @@ export function importForm(node, { leave }) {
       explanation()));
 }
 
-async function sendShown(file, label, node) {
+async function sendShown(file, node) {
   const bar = el("div", { class: "bar" }, el("div", { class: "bar-fill" }));
   const facts = el("span", { class: "num small-text quiet" });
   node.hidden = false;
@@ -106,12 +116,12 @@ function placeField({ part, title, help, accept, drop, pathHint, take, redraw, c
     const input = el("input", { class: "input mono", type: "text", value: part.path, placeholder: pathHint, maxLength: 4096, spellcheck: false, autocapitalize: "off", "aria-label": `Path: ${title}`, on: { input: () => { part.path = input.value; changed(input.value); } } });
     body = input;
   } else {
-    const input = el("input", { type: "file", accept, class: "visually-gone", "aria-label": title, on: { change: () => take([...input.files].map((f) => f)) } });
+    const input = el("input", { type: "file", accept, class: "visually-gone", "aria-label": title, on: { change: () => take([...input.files]) } });
     const zone = el("label", { class: `drop ${part.file ? "filled" : ""}`, on: {
       dragover: (e) => { e.preventDefault(); zone.classList.add("over"); }, dragleave: () => zone.classList.remove("over"),
       drop: (e) => { e.preventDefault(); zone.classList.remove("over"); take([...e.dataTransfer.files]); } } }, input,
     icon(part.file ? "check" : "upload"), part.file ? el("span", { class: "clip" }, el("b", { text: part.file.name }), ` · ${fmt.bytes(part.file.size)}`) : el("span", { text: drop }),
-    part.file ? el("button", { type: "button", class: "icon-btn", "aria-label": `Take ${part.file.name} out`, on: { click: (e) => { e.preventDefault(); part.file = null; redraw(); } } }, icon("close")) : null);
+    part.file ? el("button", { type: "button", class: "icon-btn", "aria-label": `Take ${part.file.name} out`, on: { click: (e) => { e.preventDefault(); forget(part); redraw(); } } }, icon("close")) : null);
     body = zone;
   }
   return el("div", { class: "field" }, head, body, el("span", { class: "help", text: help }));

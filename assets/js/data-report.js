@@ -35,7 +35,7 @@ function types(r) {
         const { told = 0, inferred = 0 } = r.types?.[id] ?? {};
         return el("tr", {}, el("td", {}, el("span", { class: `chip ${id}`, text: label })), el("td", { class: "n", text: fmt.int(told) }), el("td", { class: "n", text: fmt.int(inferred) }), el("td", { class: "n strong", text: fmt.int(told + inferred) }), el("td", { class: "n", text: fmt.share(told + inferred, all) }));
       }))),
-    el("div", { class: "type-bar", role: "img", "aria-label": "Shares of the types" }, TYPES.map(([id]) => { const t = r.types?.[id] ?? {}; return el("i", { class: id, style: { width: `${(100 * ((t.told ?? 0) + (t.inferred ?? 0))) / all}%` } }); })));
+    el("div", { class: "type-bar", role: "img", "aria-label": "Shares of the types" }, TYPES.filter(([id]) => r.types?.[id]?.told || r.types?.[id]?.inferred).map(([id]) => { const t = r.types?.[id] ?? {}; return el("i", { class: id, style: { width: `${(100 * ((t.told ?? 0) + (t.inferred ?? 0))) / all}%` } }); })));
 }
 
 const FATES = [["missing", "Missing"], ["broken", "Broken"], ["oversized", "Oversized"]];
@@ -47,12 +47,12 @@ function images(r, showProblems) {
   if (!i.referenced) return section.append(el("p", { class: "quiet", text: "No record names an image." })), section;
   section.append(meter(i.found, i.referenced, { label: "Images found" }),
     el("p", { class: "small-text quiet", text: `${fmt.plural(i.referenced, "image")} named by ${fmt.plural(i.references, "reference")}; ${fmt.plural(i.files, "file")} in ${i.source === "none" ? "no folder or zip" : i.source}.` }));
-  const rows = FATES.filter(([id]) => i[id]?.count).map(([id, label]) => finding(label, i[id].count, i.referenced, "images", i[id].examples, ["row", "name", "what", "way_out"], "bad"));
+  const rows = FATES.filter(([id]) => i[id]?.count).map(([id, label]) => finding(label, i[id].count, i.referenced, "images", i[id].examples, "bad"));
   if (!rows.length) section.append(el("p", { class: "good-text small-text" }, icon("check"), " Every named image is there and readable."));
   section.append(el("div", { class: "findings" }, rows,
-    Object.values(i.converted ?? {}).map((c) => finding(c.label, c.count, i.referenced, "images", c.examples, ["row", "name"])),
-    Object.entries(i.matched ?? {}).filter(([rule]) => rule !== "exact").map(([, m]) => finding(`Matched by: ${m.label}`, m.count, i.found, "found", m.examples, ["row", "name"])),
-    i.refused?.count ? finding("Files of the archive that were not used", i.refused.count, i.files + i.refused.count, "files", i.refused.examples, ["name", "what"], "warn") : null));
+    Object.values(i.converted ?? {}).map((c) => finding(c.label, c.count, i.referenced, "images", c.examples)),
+    Object.entries(i.matched ?? {}).filter(([rule]) => rule !== "exact").map(([, m]) => finding(`Matched by: ${m.label}`, m.count, i.found, "found", m.examples)),
+    i.refused?.count ? finding("Files of the archive that were not used", i.refused.count, i.files + i.refused.count, "files", i.refused.examples, "warn") : null));
   return section;
 }
 
@@ -64,10 +64,17 @@ function table(rows, columns) {
 }
 
 /** A line that unfolds to its rows. Lists are capped at the source; the count is not, and the line below says so. */
-function finding(label, count, of, ofWhat, rows, columns, tone = "") {
-  const used = columns.filter((c) => rows.some((row) => row[c] !== undefined && row[c] !== ""));
-  return el("details", { class: `finding ${tone}` }, el("summary", {}, icon(tone === "bad" || tone === "warn" ? "warn" : "info"), el("span", { class: "grow", text: label }), el("span", { class: "num quiet", text: of ? `${fmt.ofN(count, of)} ${ofWhat}` : fmt.int(count) })),
-    el("div", { class: "finding-rows" }, table(rows, used), rows.length < count ? el("p", { class: "quiet small-text", text: `The first ${fmt.int(rows.length)} of ${fmt.int(count)} are listed.` }) : null));
+function finding(label, count, of, ofWhat, rows, tone = "") {
+  return el("details", { class: `finding ${tone}` }, el("summary", {}, icon(tone === "bad" || tone === "warn" ? "warn" : "info"), el("span", { class: "grow", text: label }), el("span", { class: "num quiet", text: of ? `${fmt.ofN(count, of)} ${ofWhat}` : fmt.int(count) }), icon("down")),
+    el("ul", { class: "finding-rows" }, rows.map(example), rows.length < count ? el("li", { class: "quiet", text: `The first ${fmt.int(rows.length)} of ${fmt.int(count)} are listed.` }) : null));
+}
+
+/** One case: where on the first line, what and the way out below. */
+function example(row) {
+  const where = [row.row ? `row ${fmt.int(row.row)}` : "", row.first_row ? `first in row ${fmt.int(row.first_row)}` : ""].filter(Boolean).join(", ");
+  const name = row.name ?? row.place;
+  return el("li", {}, el("p", {}, where ? el("span", { class: "quiet num", text: `${where} ` }) : null, name ? el("span", { class: "mono", text: name }) : null),
+    row.what || row.way_out ? el("p", { class: "quiet", text: [row.what, row.way_out].filter(Boolean).map((t) => (/[.!?]$/.test(t) ? t : `${t}.`)).join(" ") }) : null);
 }
 
 function skipped(r) {
@@ -84,9 +91,9 @@ function skipped(r) {
 function others(r) {
   const d = r.duplicates ?? {};
   const rows = [
-    d.content?.count ? finding("Records with the very same content as an earlier one (kept)", d.content.count, r.imported, "records", d.content.examples, ["row", "first_row", "name"], "warn") : null,
-    d.ids?.count ? finding("Records with an id that was there before (kept)", d.ids.count, r.imported, "records", d.ids.examples, ["row", "first_row", "name"], "warn") : null,
-    ...Object.values(r.notes ?? {}).map((n) => finding(n.label[0].toUpperCase() + n.label.slice(1), n.count, r.read, "rows", n.examples, ["row", "place", "what"])),
+    d.content?.count ? finding("Records with the very same content as an earlier one (kept)", d.content.count, r.imported, "records", d.content.examples, "warn") : null,
+    d.ids?.count ? finding("Records with an id that was there before (kept)", d.ids.count, r.imported, "records", d.ids.examples, "warn") : null,
+    ...Object.values(r.notes ?? {}).map((n) => finding(n.label[0].toUpperCase() + n.label.slice(1), n.count, r.read, "rows", n.examples)),
   ].filter(Boolean);
   return el("section", { class: "card stack" }, el("h2", { text: "Duplicates and notes" }), rows.length ? el("div", { class: "findings" }, rows) : el("p", { class: "good-text" }, icon("check"), ` No duplicate among ${fmt.plural(r.imported, "record")}, nothing to note.`));
 }

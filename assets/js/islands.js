@@ -1,4 +1,4 @@
-// Islands: places in the Gradio page (`<div data-island="name">`) that a module of ours fills, also when Gradio draws them anew.
+// Islands: places in the Gradio page (`<div id="island-name" class="island">`) that a module of ours fills, also when Gradio draws them anew.
 
 const mounts = new Map();
 const mounted = new WeakMap();
@@ -10,11 +10,12 @@ export function island(name, mount) {
 }
 
 function scan() {
-  for (const node of document.querySelectorAll("[data-island]")) {
-    if (mounted.has(node) || !mounts.has(node.dataset.island)) continue;
+  for (const [name, mount] of mounts) {
+    const node = document.getElementById(`island-${name}`);
+    if (!node || mounted.has(node)) continue;
     mounted.set(node, true);
     try {
-      const unmount = mounts.get(node.dataset.island)(node);
+      const unmount = mount(node);
       if (typeof unmount === "function") gone.set(node, unmount);
     } catch (error) {
       console.error(error);

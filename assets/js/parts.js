@@ -83,7 +83,7 @@ export function jobRow(job, { title = "" } = {}) {
     bar.classList.toggle("unknown", now.active && !known);
     bar.firstChild.style.width = known ? `${percent}%` : "";
     if (known) bar.setAttribute("aria-valuenow", Math.round(percent)); else bar.removeAttribute("aria-valuenow");
-    const parts = [now.stage, known ? ofN(now.done, now.total) : now.done ? int(now.done) : "", now.active ? rate(now.rate) : "",
+    const parts = [now.active ? now.stage : "", known ? ofN(now.done, now.total) : now.done ? int(now.done) : "", now.active ? rate(now.rate) : "",
       now.active && now.left_s !== null ? `${duration(now.left_s)} left` : "", !now.active && now.started_at && now.ended_at ? `took ${duration(now.ended_at - now.started_at)}` : ""];
     facts.textContent = parts.filter(Boolean).join(" · ");
     fill(note, now.error ? el("p", { class: "bad-text", text: now.error }) : null, now.hint ? el("p", { class: "quiet", text: now.hint }) : null,

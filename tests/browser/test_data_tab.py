@@ -157,8 +157,7 @@ def test_a_path_on_this_machine_is_imported_and_a_wrong_one_is_told(page: Page, 
     assert small_set[0].is_file() and small_set[1].is_file(), "files a person pointed to are left alone"
 
 
-def test_a_taken_name_is_told_before_anything_runs(page: Page, studio_server: StudioProcess, small_set: tuple[Path, Path], watch: Watch) -> None:
-    watch.allow.append("409")
+def test_a_taken_name_is_told_before_anything_is_sent(page: Page, studio_server: StudioProcess, small_set: tuple[Path, Path]) -> None:
     page.goto(f"{studio_server.url}/?view=add")
     page.get_by_label("Data file", exact=True).set_input_files(small_set[0])
     page.get_by_label("Name").fill("by PATH")

@@ -117,6 +117,7 @@ def test_every_answer_carries_the_headers(client: TestClient, path: str) -> None
 
 def test_the_policy_names_no_foreign_address_and_no_inline_handler() -> None:
     assert "http" not in CONTENT_SECURITY_POLICY and "*" not in CONTENT_SECURITY_POLICY
+    assert "unsafe-eval" not in CONTENT_SECURITY_POLICY
     assert "script-src-attr 'none'" in CONTENT_SECURITY_POLICY
     assert "img-src 'self' data: blob:" in CONTENT_SECURITY_POLICY
 
