@@ -7,6 +7,7 @@ import logging
 import socket
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from pipeline.errors import SettingError, StudioError
@@ -54,8 +55,11 @@ def main(argv: list[str] | None = None, *, started_at: float | None = None) -> i
     def ready() -> None:
         print(f"Align² Studio is ready in {time.perf_counter() - started_at:.1f} s: http://{wish.host}:{listening.getsockname()[1]}", flush=True)
 
-    serve(app, listening, ready)
+    with suppress(KeyboardInterrupt):
+        serve(app, listening, ready)
     context.supervisor.stop()
+    going_on = len([job for job in context.store.jobs.active() if job.state == "running"])
+    print(f"Stopped. {going_on} running job{'s' * (going_on != 1)} go on without this window; start the studio again to see them." if going_on else "Stopped.", flush=True)
     return 0
 
 

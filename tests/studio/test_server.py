@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import subprocess
+import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +19,7 @@ from pipeline.records import Record, Turn
 from pipeline.settings import assets_dir, repository_dir
 from pipeline.workspace import Workspace
 from studio.context import StudioContext, open_context
-from studio.launch import arguments, listen
+from studio.launch import arguments, listen, main
 from studio.server import create_app, plotly_script
 from studio.theme import DARK, LIGHT
 from tests.studio.seeding import HOSTILE, seed_dataset
@@ -175,6 +179,27 @@ def test_a_taken_port_is_told() -> None:
 def test_the_studio_listens_on_this_machine_by_default() -> None:
     wish = arguments([])
     assert (wish.host, wish.port) == ("127.0.0.1", 7860)
+
+
+@pytest.mark.slow
+def test_the_program_says_its_address_and_ends_quietly_on_control_c(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "app.py", "--port", "0", "--no-demo", "--workspace", str(tmp_path / "w")], cwd=repository_dir(),
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    ready = process.stdout.readline()
+    address = re.fullmatch(r"Align² Studio is ready in \d+\.\d s: (http://127\.0\.0\.1:\d+)\n", ready)
+    assert address, ready
+    with urllib.request.urlopen(f"{address.group(1)}/api/state") as answer:
+        assert json.load(answer)["datasets"] == []
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (0, "Stopped.\n", "")
+
+
+def test_a_wrong_workspace_is_told_without_a_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    assert main(["--port", "0", "--workspace", str(tmp_path / "file")]) == 2
+    assert "can't be made" in capsys.readouterr().err
 
 
 def test_json_answers_are_ascii() -> None:
