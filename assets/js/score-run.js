@@ -40,7 +40,10 @@ export class RunPanel {
 
   drawScorers() {
     const cards = this.overview.scorers.filter((card) => card.active);
-    if (!cards.length) return fill(this.scorers, el("p", { class: "quiet", text: "No scorer is installed: assets/scorers is empty." }));
+    const signature = JSON.stringify(cards.map((card) => [card.name, card.revision]));
+    if (signature === this.signature && cards.length) return; // drawn already: a live update must not take the focus away
+    this.signature = signature;
+    if (!cards.length) return fill(this.scorers, el("p", { class: "quiet", text: "No scorer is installed. They belong in assets/scorers; python -m pipeline.teaching.train makes them." }));
     fill(this.scorers, cards.map((card) => this.scorerRow(card)));
   }
 
@@ -73,7 +76,7 @@ export class RunPanel {
   async askPlan() {
     const turn = ++this.asked;
     const wish = this.wish;
-    if (!wish.dataset || this.overview.model_missing || !wish.kinds.length || activeJobs(["score"]).length) return this.drawPlan();
+    if (!wish.dataset || this.overview.model_missing || !wish.kinds.every((kind) => this.overview.scorers.some((card) => card.kind === kind)) || !wish.kinds.length || activeJobs(["score"]).length) return this.drawPlan();
     if (!this.plan) this.drawPlan({ waiting: true });
     try {
       let answer;
@@ -93,7 +96,8 @@ export class RunPanel {
   }
 
   drawPlan({ waiting = false } = {}) {
-    this.planBox.hidden = false;
+    this.waiting = waiting;
+    this.planBox.hidden = activeJobs(["score"]).length > 0;
     if (this.refusal) return fill(this.planBox, problem(this.refusal instanceof ApiError ? this.refusal : new ApiError(String(this.refusal))));
     if (waiting) return fill(this.planBox, el("p", { class: "quiet small-text measuring", text: "Looking at this machine …" }));
     const plan = this.plan;
@@ -109,11 +113,13 @@ export class RunPanel {
       el("div", { class: "reuse" }, plan.stages.map((stage) => [el("span", { class: "small-text", title: stage.key_label, text: stage.label }),
         el("div", { class: "meter-bar", role: "img", "aria-label": `${stage.label}: ${fmt.ofN(stage.done, stage.records)} records scored under this key`, title: stage.key_label }, el("div", { style: { width: stage.records ? `${(100 * stage.done) / stage.records}%` : "0" } })),
         el("span", { class: "small-text num", text: fmt.ofN(stage.done, stage.records) })])),
-      el("p", { class: "small-text quiet", text: reused(plan) }));
+      el("p", { class: "small-text quiet", text: reused(plan, this.overview.last) }));
   }
 
   drawAction() {
     const running = activeJobs(["score"])[0];
+    for (const input of this.node.querySelectorAll(".scorer > input, .score-settings select")) input.disabled = Boolean(running);
+    this.planBox.hidden = Boolean(running) || !(this.plan || this.refusal || this.waiting);
     if (running) return fill(this.action);
     const { plan } = this;
     const left = plan ? Math.max(0, ...plan.stages.map((stage) => stage.left)) : null;
@@ -135,9 +141,10 @@ export class RunPanel {
 
   drawLast() {
     const job = this.overview.last;
-    if (!job || job.active) return fill(this.last);
+    if (!job) return fill(this.last);
+    if (job.active) return fill(this.last, el("p", { class: "quiet", text: `In ${job.params.precision === "auto" ? "a precision chosen by the worker" : job.params.precision}${["auto", "none"].includes(job.params.quantization) ? "" : `, ${job.params.quantization}`}. Closing this page does not stop it; what is scored is kept.` }));
     const reached = job.total ? ` at ${fmt.ofN(job.done, job.total)}` : "";
-    const text = job.state === "cancelled" ? `The last run was stopped${reached}. What was scored is kept; it goes on where it stopped.`
+    const text = job.state === "cancelled" ? `Last run: stopped${reached}, ${fmt.when(job.ended_at)}.`
       : job.state === "failed" ? `The last run failed${reached}: ${job.error}` : `Last run: ${fmt.when(job.ended_at)}, took ${fmt.duration(job.ended_at - job.started_at)}.`;
     fill(this.last, el("p", { class: job.state === "failed" ? "bad-text" : "quiet", text }), job.state === "failed" && job.hint ? el("p", { class: "quiet", text: job.hint }) : null);
   }
@@ -145,8 +152,10 @@ export class RunPanel {
 
 const known = (options, value) => (options.some(([name]) => name === value) ? value : "auto");
 
-function reused(plan) {
-  return plan.stages.some((stage) => stage.done) ? "Records scored already under this key; they are reused." : "Nothing is scored under this key yet.";
+function reused(plan, last) {
+  if (!plan.stages.some((stage) => stage.done)) return "Nothing is scored under this key yet.";
+  const stopped = last && ["cancelled", "failed"].includes(last.state) && plan.stages.some((stage) => stage.left);
+  return stopped ? "The last run stopped early. It goes on where it stopped." : "Scored already under this key: reused, not scored again.";
 }
 
 /** An estimate says no more than it knows: 37 → "40 s", 4183 → "1 h 10 min". */

@@ -8,12 +8,16 @@ const NOTES = { question: "One a record, for its whole set of questions.", answe
 export function spreadChart(kind) {
   const count = el("span", { class: "small-text quiet num" });
   const plot = el("div", { class: "spread-plot", role: "img" });
+  const planted = el("span", { class: "planted num" });
   const note = el("div", { class: "spread-none" });
   const node = el("section", { class: "card spread", data: { kind } },
-    el("div", { class: "row apart nowrap" }, el("h2", { text: TITLES[kind] }), count), el("p", { class: "small-text quiet", text: NOTES[kind] }), plot, note);
+    el("div", { class: "row apart nowrap" }, el("h2", { text: TITLES[kind] }), count), el("p", { class: "small-text quiet row apart nowrap" }, el("span", { class: "clip", text: NOTES[kind] }), planted), plot, note);
   const draw = (spread, { running = false } = {}) => {
     const { all } = spread;
     count.textContent = `${fmt.ofN(all.scored, all.total)} scored · ${fmt.share(all.scored, all.total)}`;
+    const p = spread.planted;
+    planted.textContent = p ? `planted faults: AUC ${fmt.number(p.auc)}` : "";
+    planted.title = p ? `This data set says which texts were given faults on purpose. A text without scores above one with them in ${fmt.share(p.auc, 1)} of ${fmt.int(p.good)} × ${fmt.int(p.faulty)} comparisons; 50 % is guessing.` : "";
     plot.hidden = !all.scored;
     note.hidden = all.scored > 0;
     fill(note, el("p", { class: "quiet", text: running ? "The first scores are on their way." : `No ${kind} scores under this key.` }));

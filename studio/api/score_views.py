@@ -9,20 +9,37 @@ import numpy as np
 
 from pipeline.distribution import distribution, extremes
 from pipeline.errors import SettingError
+from pipeline.planted import FIELD, planted_auc
 from pipeline.records import INSTRUCTION_TYPES, TYPE_LABELS, Record, Score
 from studio.api.shapes import card_shape
 from studio.context import StudioContext
 from studio.score_tables import tables_of
 
+PLANTED_LIMIT = 2000
+"""Records up to which a data set with planted faults is measured at each look."""
 LONGEST_TEXT = 3000
 """Characters of a text that go into an example card; the large view has the rest."""
 
 
 def score_spread(context: StudioContext, dataset_id: int, question_key: str | None, answer_key: str | None) -> dict[str, Any]:
-    """{"question": {"key", "edges", "groups", "all"}, "answer": …}; one scorer key each, never mixed. Empty edges before the first score."""
+    """{"question": {"key", "edges", "groups", "all"}, "answer": …}; one scorer key each, never mixed.
+
+    Empty edges before the first score; `planted` is None but for data sets with planted faults.
+    """
     table = tables_of(context.store).table(dataset_id, question_key, answer_key)
-    return {kind: {"key": key, **asdict(distribution(scores, table.type))}
+    return {kind: {"key": key, **asdict(distribution(scores, table.type)), "planted": _planted(context, dataset_id, kind, key)}
             for kind, key, scores in (("question", question_key, table.question), ("answer", answer_key, table.answer))}
+
+
+def _planted(context: StudioContext, dataset_id: int, kind: str, key: str | None) -> dict[str, Any] | None:
+    """How well this key's scores find planted faults, where the data set has them (the demo does)."""
+    store = context.store
+    first = store.records.page(dataset_id, limit=1)
+    if not key or not first or FIELD not in first[0].extra or store.records.count(dataset_id) > PLANTED_LIMIT:
+        return None
+    records = store.records.page(dataset_id, limit=PLANTED_LIMIT)
+    found = planted_auc(records, store.scores.of_records(key, [record.id for record in records]), kind)  # type: ignore[arg-type]
+    return asdict(found) if found else None
 
 
 def score_examples(context: StudioContext, dataset_id: int, question_key: str | None, answer_key: str | None, type: str = "") -> dict[str, Any]:
