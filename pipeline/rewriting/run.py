@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,7 @@ def run(context: "JobContext") -> dict[str, Any]:
     context.step(0, 0, "Loading", "Reading the selection and the model")
     sources = sources_of(context.store, dataset_id, context.params, parts)
     spec, found = _model(context.params)
+    found = _as_before(context, spec, found, decoding)
     key = rewrite_key(spec, found, decoding)
     done = context.store.rewrites.done(dataset_id, key)
     left = [source for source in sources if source.place not in done]
@@ -162,6 +164,18 @@ def _decoding(params: dict[str, Any]) -> Decoding:
 def _model(params: dict[str, Any]) -> tuple[ModelSpec, Plan]:
     spec = spec_for(params.get("model") or "embedded")
     return spec, plan(spec, probe(), Wish(params.get("precision") or "auto", params.get("quantization") or "auto", params.get("device") or "auto"))
+
+
+def _as_before(context: "JobContext", spec: ModelSpec, found: Plan, decoding: Decoding) -> Plan:
+    """With precision left open, the one these rewrites were begun in: the plan times the machine, and a busy moment must not start them anew."""
+    if (context.params.get("precision") or "auto") != "auto":
+        return found
+    known = {key for key, _ in context.store.rewrites.keys(context.job.dataset_id or 0)}
+    for precision in ("bf16", "fp16", "fp32"):
+        other = replace(found, precision=precision)
+        if other.precision != found.precision and rewrite_key(spec, other, decoding) in known and rewrite_key(spec, found, decoding) not in known:
+            return plan(spec, probe(), Wish(precision, found.quantization, found.device))  # type: ignore[arg-type]
+    return found
 
 
 def _writer(context: "JobContext", spec: ModelSpec, found: Plan, decoding: Decoding, *, with_reward: bool = True) -> Writer:
