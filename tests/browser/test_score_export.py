@@ -113,6 +113,10 @@ def test_an_export_is_written_shown_downloaded_and_still_there_after_a_reload(pa
 def test_an_export_comes_back_as_a_data_set(page: Page, watch: Watch, seeded: StudioProcess) -> None:
     watch.allow.append("409 .*/import")  # the taken name
     page.goto(f"{seeded.url}/?tab=export&dataset=1")
+    page.get_by_label("As", exact=True).get_by_role("button", name="A folder").click()
+    page.get_by_label("Selection").select_option("half")
+    page.get_by_role("button", name="Export 30 records").click()
+    expect(page.locator(".export-card .chip", has_text="folder")).to_be_visible(timeout=60_000)
     page.get_by_role("button", name="Import it again").click()
     name = page.get_by_label("Name of the new data set")
     name.fill("Scored")
