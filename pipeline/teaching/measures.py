@@ -45,6 +45,17 @@ def pair_accuracy(items: Sequence[Rated], values: Sequence[float], *, rounds: in
     return Accuracy(float(hits.sum() / sizes.sum()), float(low), float(high), int(sizes.sum()), len(hits))
 
 
+def across_accuracy(items: Sequence[Rated], values: Sequence[float], *, gap: float = 0.3, draws: int = 100_000, seed: int = 0) -> float:
+    """Share of random pairs of texts of different images, rated at least `gap` apart, put in people's order; .5 without any."""
+    ratings = np.array([rating for item in items for rating in item.ratings])
+    names = {item.image: number for number, item in enumerate(items)}
+    image = np.concatenate([[names[item.image]] * len(item.texts) for item in items])
+    numbers = np.asarray(values, dtype=np.float64)
+    first, second = np.random.default_rng(seed).integers(0, len(ratings), (2, draws))
+    kept = (ratings[first] - ratings[second] >= gap) & (image[first] != image[second])
+    return float((numbers[first[kept]] > numbers[second[kept]]).mean()) if kept.any() else 0.5
+
+
 def length_values(items: Sequence[Rated]) -> list[float]:
     """The length-only baseline: longer is better."""
     return [float(len(text)) for item in items for text in item.texts]
