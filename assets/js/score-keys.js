@@ -16,14 +16,13 @@ export function keyPicker(kind, keys, chosen, choose) {
 
 /** The list of keys with how far each has come, and why places have no number. */
 export function drawKeys(node, overview) {
-  const total = overview.dataset.records;
-  const rows = ["question", "answer"].flatMap((kind) => overview.keys[kind].map((key) => row(kind, key, total)));
+  const rows = ["question", "answer"].flatMap((kind) => overview.keys[kind].map((key) => row(kind, key)));
   fill(node, el("div", { class: "row apart" }, el("h2", { text: "Scores kept, by key" }), el("p", { class: "small-text quiet", text: "Scores of different keys are never mixed in one ranking." })),
-    el("table", { class: "table" }, el("thead", {}, el("tr", {}, ["Stage", "Key", "Records", "Texts", "Without a number"].map((name, i) => el("th", { class: i > 1 ? "n" : "", text: name })))), el("tbody", {}, rows)));
+    el("table", { class: "table" }, el("thead", {}, el("tr", {}, ["Stage", "Key", "Texts scored", "Without a number"].map((name, i) => el("th", { class: i > 1 ? "n" : "", text: name })))), el("tbody", {}, rows)));
 }
 
-function row(kind, key, total) {
-  const reasons = key.failed ? el("details", { class: "reasons" }, el("summary", { class: "num warn-text", text: fmt.ofN(key.failed, key.places) }),
-    el("ul", { class: "stack tight small-text" }, key.reasons.map((r) => el("li", { class: "record-text", text: `${fmt.int(r.count)} × ${r.reason || "no reason given"}` })))) : el("span", { class: "quiet num", text: fmt.ofN(0, key.places) });
-  return el("tr", {}, el("td", { text: LABELS[kind] }), el("td", { class: "small-text" }, key.label), el("td", { class: "n", text: fmt.ofN(total - key.left, total) }), el("td", { class: "n", text: fmt.int(key.places) }), el("td", { class: "n" }, reasons));
+function row(kind, key) {
+  const reasons = key.failed ? el("details", { class: "reasons" }, el("summary", { class: "num warn-text", text: fmt.ofN(key.failed, key.texts) }),
+    el("ul", { class: "stack tight small-text" }, key.reasons.map((r) => el("li", { class: "record-text", text: `${fmt.int(r.count)} × ${r.reason || "no reason given"}` })))) : el("span", { class: "quiet num", text: fmt.ofN(0, key.texts) });
+  return el("tr", {}, el("td", { text: LABELS[kind] }), el("td", { class: "small-text" }, key.label), el("td", { class: "n", text: fmt.ofN(key.texts, key.of) }), el("td", { class: "n" }, reasons));
 }

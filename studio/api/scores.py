@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query
@@ -23,9 +24,11 @@ from pipeline.models.specs import ModelSpec, spec_for
 from pipeline.records import WHOLE, Job, ScorerKey
 from pipeline.scoring import scorers
 from pipeline.scoring.estimate import seconds, seconds_like, work_of
+from pipeline.store.database import Database
 from studio.api.score_views import score_examples, score_spread
 from studio.api.shapes import Id, QueryId, job_shape
 from studio.context import StudioContext
+from studio.score_tables import tables_of
 
 Digest = Annotated[str, Query(max_length=64)]
 KINDS = ("question", "answer")
@@ -120,13 +123,25 @@ def _label(base: str) -> str:
 
 
 def scorer_keys(context: StudioContext, dataset_id: int, kind: str) -> list[dict[str, Any]]:
-    """Keys under which this data set has scores, the last used first: places scored, failures with their reasons."""
-    scores = context.store.scores
-    return [{"digest": key.digest, "label": key.label, "model": key.model, "adapter": key.adapter, "revision": key.revision[:8], "precision": key.precision,
-             "quantization": key.quantization, "image_preparation": key.image_preparation, "places": places, "failed": failed or 0,
-             "left": len(scores.missing(dataset_id, key.digest)),
-             "reasons": [{"reason": reason, "count": count} for reason, count in scores.problems(dataset_id, key.digest)[:12]] if failed else []}
-            for key, places, failed in scores.keys(dataset_id, kind)]
+    """Keys under which this data set has scores, the last used first: texts scored of all texts, failures with their reasons."""
+    of = texts_in(context, dataset_id, kind)
+    return [{"digest": row.key.digest, "label": row.key.label, "model": row.key.model, "adapter": row.key.adapter, "revision": row.key.revision[:8],
+             "precision": row.key.precision, "quantization": row.key.quantization, "image_preparation": row.key.image_preparation,
+             "texts": row.places, "of": of, "failed": row.failed or 0,
+             "reasons": [{"reason": reason, "count": count} for reason, count in context.store.scores.problems(dataset_id, row.key.digest)[:12]] if row.failed else []}
+            for row in tables_of(context.store).scorers(dataset_id, kind)]
+
+
+def texts_in(context: StudioContext, dataset_id: int, kind: str) -> int:
+    """How many texts of a kind a data set holds: one question set a record, or every answer candidate. Counted once a data set."""
+    dataset = context.store.datasets.get(dataset_id)
+    return dataset.record_count if kind == "question" else _answers_in(context.store.database, dataset_id, dataset.record_count)
+
+
+@lru_cache(maxsize=64)
+def _answers_in(database: Database, dataset_id: int, record_count: int) -> int:
+    # Records never change after import, so their number stands for all of them; counting 158k takes about a second.
+    return int(database.value("SELECT total(json_array_length(t.value, '$.a')) FROM record r, json_each(r.body, '$.turns') t WHERE r.dataset_id = ?", (dataset_id,)))
 
 
 def planned(context: StudioContext, wish: ScoreWish) -> dict[str, Any]:
@@ -159,7 +174,7 @@ def _plan_as_before(context: StudioContext, wish: ScoreWish, chosen: list[dict[s
     if (wish.precision, wish.quantization) != ("auto", "auto"):
         return None
     for told in chosen:
-        for key, *_ in context.store.scores.keys(wish.dataset_id, told["kind"]):
+        for key in (row.key for row in tables_of(context.store).scorers(wish.dataset_id, told["kind"])):
             if (key.adapter, key.revision, key.model, key.image_preparation) != (told["name"], told["sha256"], told["base"], told["image_preparation"]):
                 continue
             try:
@@ -272,8 +287,8 @@ def scores_of_record(context: StudioContext, record_id: int) -> list[dict[str, A
 def chosen_key(context: StudioContext, dataset_id: int, kind: str, digest: str) -> str | None:
     """The key asked for, or the last used where none is named (None before the first score). Raises NotFound for a foreign one."""
     if not digest:
-        return context.store.scores.latest_key(dataset_id, kind)
-    if all(key.digest != digest for key, *_ in context.store.scores.keys(dataset_id, kind)):
+        return next((row.key.digest for row in tables_of(context.store).scorers(dataset_id, kind)), None)
+    if all(row.key.digest != digest for row in tables_of(context.store).scorers(dataset_id, kind)):
         raise NotFound(f"this data set has no {kind} scores under the key {digest[:32]!r}", hint="Choose a key from the list, or score with it first.")
     return digest
 

@@ -90,7 +90,8 @@ def test_scores_of_two_keys_are_never_mixed(context: StudioContext) -> None:
     assert score_spread(context, dataset, *first)["question"]["all"]["scored"] == 12
     assert score_spread(context, dataset, *second)["question"]["all"]["scored"] == 4
     listed = api.scorer_keys(context, dataset, "question")
-    assert [(key["precision"], key["places"], key["left"]) for key in listed] == [("bf16", 4, 8), ("fp32", 12, 0)]
+    assert [(key["precision"], key["texts"], key["of"]) for key in listed] == [("bf16", 4, 12), ("fp32", 12, 12)]
+    assert [(key["texts"], key["of"]) for key in api.scorer_keys(context, dataset, "answer")] == [(8, 24), (24, 24)]
 
 
 def test_the_last_used_key_is_shown_unless_another_is_named(context: StudioContext) -> None:
@@ -114,7 +115,7 @@ def test_failed_places_are_listed_with_their_reason(context: StudioContext) -> N
     dataset = seed_dataset(context.store, records=6)
     seed_scores(context.store, dataset, failed=2)
     key = api.scorer_keys(context, dataset, "answer")[0]
-    assert (key["places"], key["failed"], key["reasons"]) == (12, 4, [{"reason": "the image is cut off", "count": 4}])
+    assert (key["texts"], key["failed"], key["reasons"]) == (12, 4, [{"reason": "the image is cut off", "count": 4}])
 
 
 # --- examples
