@@ -12,7 +12,9 @@ async function request(method, path, body, { signal } = {}) {
   let response;
   try {
     response = await fetch(path, {
-      method, signal, credentials: "same-origin",
+      method,
+      signal,
+      credentials: "same-origin",
       headers: body === undefined ? {} : { "content-type": "application/json" },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
@@ -26,16 +28,25 @@ async function request(method, path, body, { signal } = {}) {
 /** Read an answer: parsed JSON, or an ApiError. */
 export function answer(status, text) {
   let parsed = null;
-  try { parsed = text ? JSON.parse(text) : null; } catch { /* not JSON: shown as it is below */ }
+  try {
+    parsed = text ? JSON.parse(text) : null;
+  } catch {
+    /* not JSON: shown as it is below */
+  }
   if (status >= 200 && status < 300) return parsed;
-  throw new ApiError(parsed?.error ?? (text.slice(0, 300) || `The studio answered ${status}.`), { hint: parsed?.hint ?? "", place: parsed?.place ?? "", status });
+  throw new ApiError(parsed?.error ?? (text.slice(0, 300) || `The studio answered ${status}.`), {
+    hint: parsed?.hint ?? "",
+    place: parsed?.place ?? "",
+    status,
+  });
 }
 
 /** Path with its query; null, undefined and "" are left out, lists repeat their name. */
 export function url(path, query = {}) {
   const params = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
-    for (const item of Array.isArray(value) ? value : [value]) if (item !== null && item !== undefined && item !== "") params.append(name, item);
+    for (const item of Array.isArray(value) ? value : [value])
+      if (item !== null && item !== undefined && item !== "") params.append(name, item);
   }
   const text = params.toString();
   return text ? `${path}?${text}` : path;

@@ -70,5 +70,8 @@ export function icon(name) {
 /** Call f at most once per pause of `ms` after the last call. */
 export function debounce(f, ms = 200) {
   let timer = 0;
-  return (...args) => { clearTimeout(timer); timer = setTimeout(() => f(...args), ms); };
+  return (...args) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => f(...args), ms);
+  };
 }

@@ -14,7 +14,12 @@ export function number(value, digits = 2) {
   return value === null || value === undefined || Number.isNaN(value) ? "–" : value.toFixed(digits).replace("-", "−");
 }
 export function bytes(n) {
-  for (const [size, unit] of [[1e9, "GB"], [1e6, "MB"], [1e3, "kB"]]) if (n >= size) return `${(n / size).toFixed(n >= 10 * size ? 0 : 1)} ${unit}`;
+  for (const [size, unit] of [
+    [1e9, "GB"],
+    [1e6, "MB"],
+    [1e3, "kB"],
+  ])
+    if (n >= size) return `${(n / size).toFixed(n >= 10 * size ? 0 : 1)} ${unit}`;
   return `${n} B`;
 }
 /** Seconds → "8 s", "3 min 10 s", "2 h 5 min". */
@@ -32,7 +37,9 @@ export function when(at) {
   if (ago < 3600) return `${Math.max(1, Math.round(ago / 60))} min ago`;
   const date = new Date(at * 1000);
   const time = date.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
-  return ago < 20 * 3600 && date.getDate() === new Date().getDate() ? `today ${time}` : `${date.toLocaleDateString("en-GB", { day: "numeric", month: "short" })} ${time}`;
+  return ago < 20 * 3600 && date.getDate() === new Date().getDate()
+    ? `today ${time}`
+    : `${date.toLocaleDateString("en-GB", { day: "numeric", month: "short" })} ${time}`;
 }
 /** Items a second → "34 /s", "2.1 /s", "12 /min". */
 export function rate(perSecond) {

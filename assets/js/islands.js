@@ -26,12 +26,20 @@ function scan() {
 
 const gone = new Map();
 function sweep() {
-  for (const [node, unmount] of gone) if (!node.isConnected) { gone.delete(node); unmount(); }
+  for (const [node, unmount] of gone)
+    if (!node.isConnected) {
+      gone.delete(node);
+      unmount();
+    }
 }
 
 let waiting = false;
 new MutationObserver(() => {
   if (waiting) return;
   waiting = true;
-  requestAnimationFrame(() => { waiting = false; scan(); sweep(); });
+  requestAnimationFrame(() => {
+    waiting = false;
+    scan();
+    sweep();
+  });
 }).observe(document.documentElement, { childList: true, subtree: true });

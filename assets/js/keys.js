@@ -14,11 +14,16 @@ export function bind(scope, key, label, f) {
 export function pushKeys(title, entries) {
   const layer = { title, entries: entries.map(([key, label, f]) => ({ keys: [key].flat(), label, f })) };
   layers.push(layer);
-  return () => { const i = layers.indexOf(layer); if (i >= 0) layers.splice(i, 1); };
+  return () => {
+    const i = layers.indexOf(layer);
+    if (i >= 0) layers.splice(i, 1);
+  };
 }
 
-const typing = (target) => target.isContentEditable || ["TEXTAREA", "SELECT"].includes(target.tagName)
-  || (target.tagName === "INPUT" && !["checkbox", "radio", "button", "range"].includes(target.type));
+const typing = (target) =>
+  target.isContentEditable ||
+  ["TEXTAREA", "SELECT"].includes(target.tagName) ||
+  (target.tagName === "INPUT" && !["checkbox", "radio", "button", "range"].includes(target.type));
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented) return;
@@ -39,15 +44,48 @@ const NAMES = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: 
 /** Show or hide the list of keys that count here. */
 export function toggleKeyHelp() {
   const open = document.querySelector("dialog.key-help");
-  if (open) { open.close(); return; }
+  if (open) {
+    open.close();
+    return;
+  }
   const top = layers.at(-1);
   const groups = [
     top ? [top.title, top.entries] : ["On this tab", base.filter((b) => b.scope === studio.tab)],
     ["Everywhere", base.filter((b) => b.scope === "*")],
   ].filter(([, entries]) => entries.length);
-  const dialog = el("dialog", { class: "key-help sheet", "aria-label": "Keys", on: { close: () => dialog.remove(), click: (e) => { if (e.target === dialog) dialog.close(); } } });
-  fill(dialog, el("h2", { text: "Keys" }), groups.map(([title, entries]) => el("section", {}, el("h3", { text: title }),
-    el("dl", {}, entries.map((b) => [el("dt", {}, b.keys.map((k) => el("kbd", { text: NAMES[k] ?? (k.length === 1 ? k.toUpperCase() : k) }))), el("dd", { text: b.label })])))));
+  const dialog = el("dialog", {
+    class: "key-help sheet",
+    "aria-label": "Keys",
+    on: {
+      close: () => dialog.remove(),
+      click: (e) => {
+        if (e.target === dialog) dialog.close();
+      },
+    },
+  });
+  fill(
+    dialog,
+    el("h2", { text: "Keys" }),
+    groups.map(([title, entries]) =>
+      el(
+        "section",
+        {},
+        el("h3", { text: title }),
+        el(
+          "dl",
+          {},
+          entries.map((b) => [
+            el(
+              "dt",
+              {},
+              b.keys.map((k) => el("kbd", { text: NAMES[k] ?? (k.length === 1 ? k.toUpperCase() : k) })),
+            ),
+            el("dd", { text: b.label }),
+          ]),
+        ),
+      ),
+    ),
+  );
   dialog.append(el("form", { method: "dialog" }, el("button", { class: "btn", text: "Close" })));
   document.body.append(dialog);
   dialog.showModal();

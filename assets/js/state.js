@@ -14,7 +14,11 @@ export function on(event, f) {
 }
 export function emit(event, detail) {
   for (const f of [...(listeners.get(event) ?? [])]) {
-    try { f(detail); } catch (error) { console.error(error); }
+    try {
+      f(detail);
+    } catch (error) {
+      console.error(error);
+    }
   }
 }
 
@@ -40,7 +44,8 @@ export function param(name) {
 /** Write values into the address without a reload; "" or null removes. */
 export function setParams(values) {
   const params = new URLSearchParams(location.search);
-  for (const [name, value] of Object.entries(values)) value === "" || value === null || value === undefined ? params.delete(name) : params.set(name, value);
+  for (const [name, value] of Object.entries(values))
+    value === "" || value === null || value === undefined ? params.delete(name) : params.set(name, value);
   const text = params.toString();
   history.replaceState(null, "", text ? `?${text}` : location.pathname);
 }
@@ -80,10 +85,16 @@ async function ask() {
   try {
     now = await api.get("/api/state", { dataset: studio.dataset?.id ?? wanted });
   } catch (error) {
-    if (studio.online) { studio.online = false; emit("online", false); }
+    if (studio.online) {
+      studio.online = false;
+      emit("online", false);
+    }
     return;
   }
-  if (!studio.online) { studio.online = true; emit("online", true); }
+  if (!studio.online) {
+    studio.online = true;
+    emit("online", true);
+  }
   take(now, wanted);
 }
 
@@ -91,7 +102,11 @@ function take(now, wanted) {
   const before = studio;
   const activeBefore = new Set(before.jobs.filter((job) => job.active).map((job) => job.id));
   const first = !studio.ready;
-  const changed = (name, value) => { const differs = JSON.stringify(studio[name]) !== JSON.stringify(value); studio[name] = value; return differs; };
+  const changed = (name, value) => {
+    const differs = JSON.stringify(studio[name]) !== JSON.stringify(value);
+    studio[name] = value;
+    return differs;
+  };
   const ended = now.jobs.filter((job) => !job.active && activeBefore.has(job.id));
   const datasets = changed("datasets", now.datasets);
   const jobs = changed("jobs", now.jobs);
@@ -113,6 +128,8 @@ function take(now, wanted) {
 
 export function watchPage() {
   refresh();
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) refresh();
+  });
   addEventListener("focus", () => refresh());
 }

@@ -23,7 +23,11 @@ export function toggleTheme() {
   document.documentElement.classList.toggle("dark", now);
   document.documentElement.style.colorScheme = now ? "dark" : "light";
   applyTheme();
-  try { localStorage.setItem("align2-theme", now ? "dark" : "light"); } catch { /* storage is off: the choice lasts for this page */ }
+  try {
+    localStorage.setItem("align2-theme", now ? "dark" : "light");
+  } catch {
+    /* storage is off: the choice lasts for this page */
+  }
   emit("theme", now);
 }
 applyTheme();
@@ -52,16 +56,28 @@ function restoreTab() {
   const buttons = [...document.querySelectorAll("#road [role=tab]")];
   if (!buttons.length) return false;
   const button = wanted && tabButton(wanted);
-  if (button && button.getAttribute("aria-selected") !== "true") { button.click(); emit("tab", wanted); }
-  if (!button && wanted) { studio.tab = "data"; setParams({ tab: null }); }
+  if (button && button.getAttribute("aria-selected") !== "true") {
+    button.click();
+    emit("tab", wanted);
+  }
+  if (!button && wanted) {
+    studio.tab = "data";
+    setParams({ tab: null });
+  }
   document.documentElement.classList.add("road-ready");
   return true;
 }
-const waitForTabs = new MutationObserver(() => { if (restoreTab()) waitForTabs.disconnect(); });
+const waitForTabs = new MutationObserver(() => {
+  if (restoreTab()) waitForTabs.disconnect();
+});
 if (!restoreTab()) waitForTabs.observe(document.documentElement, { childList: true, subtree: true });
 
 const tabIds = () => [...document.querySelectorAll("#road [role=tab]")].map((b) => b.id.replace(/^tab-/, "").replace(/-button$/, ""));
-for (let i = 0; i < 6; i++) bind("*", String(i + 1), ["Data", "Score", "Select", "Rewrite", "Export", "Fine-tune"][i], () => { const id = tabIds()[i]; if (id) openTab(id); });
+for (let i = 0; i < 6; i++)
+  bind("*", String(i + 1), ["Data", "Score", "Select", "Rewrite", "Export", "Fine-tune"][i], () => {
+    const id = tabIds()[i];
+    if (id) openTab(id);
+  });
 bind("*", "t", "Light or dark", toggleTheme);
 
 on("job-end", () => emit("refresh-funnel"));

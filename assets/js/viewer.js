@@ -9,56 +9,135 @@ import { problem } from "./parts.js";
 export function photo(card, { large = false } = {}) {
   if (card.image) {
     const tile = el("div", { class: `photo ${large ? "large" : ""}` });
-    const img = el("img", { src: `/media/${large ? "image" : "thumb"}/${card.image}`, alt: `Image of record ${card.key ?? ""}`, loading: large ? "eager" : "lazy", decoding: "async" });
+    const img = el("img", {
+      src: `/media/${large ? "image" : "thumb"}/${card.image}`,
+      alt: `Image of record ${card.key ?? ""}`,
+      loading: large ? "eager" : "lazy",
+      decoding: "async",
+    });
     img.addEventListener("error", () => fill(tile, noPhoto("broken", "This image's file is gone from the workspace")));
     tile.append(img);
     return tile;
   }
-  return el("div", { class: `photo none ${large ? "large" : ""}` }, card.text_only ? noPhoto("text", "Text only") : noPhoto("broken", card.problem || "No readable image"));
+  return el(
+    "div",
+    { class: `photo none ${large ? "large" : ""}` },
+    card.text_only ? noPhoto("text", "Text only") : noPhoto("broken", card.problem || "No readable image"),
+  );
 }
 const noPhoto = (name, text) => el("div", { class: "no-photo" }, icon(name), el("span", { text }));
 
-export const typeChip = (record) => el("span", { class: `chip ${record.type}`, title: record.type_told ? "The file names this type" : "Inferred from the conversation" }, record.type_label, record.type_told ? "" : el("span", { class: "quiet", text: "inferred" }));
+export const typeChip = (record) =>
+  el(
+    "span",
+    { class: `chip ${record.type}`, title: record.type_told ? "The file names this type" : "Inferred from the conversation" },
+    record.type_label,
+    record.type_told ? "" : el("span", { class: "quiet", text: "inferred" }),
+  );
 
 /** Images of a record: the first large, others as a strip; unreadable ones with their reason. */
 function pictures(record) {
   const main = el("div", { class: "viewer-image" });
-  const show = (image) => fill(main, photo({ key: record.key, image: image?.sha, problem: image?.problem, text_only: record.text_only }, { large: true }));
+  const show = (image) =>
+    fill(main, photo({ key: record.key, image: image?.sha, problem: image?.problem, text_only: record.text_only }, { large: true }));
   show(record.images.find((i) => i.sha) ?? record.images[0]);
-  const caption = record.images.map((image) => el("p", { class: "small-text quiet clip", title: image.path }, image.path,
-    image.width ? ` · ${image.width} × ${image.height}` : "", image.notes?.length ? ` · ${image.notes.join(", ")}` : ""));
-  const strip = record.images.length > 1 ? el("div", { class: "viewer-strip" }, record.images.map((image) => el("button", { title: image.path, on: { click: () => show(image) } }, photo({ image: image.sha, problem: image.problem, key: record.key })))) : null;
+  const caption = record.images.map((image) =>
+    el(
+      "p",
+      { class: "small-text quiet clip", title: image.path },
+      image.path,
+      image.width ? ` · ${image.width} × ${image.height}` : "",
+      image.notes?.length ? ` · ${image.notes.join(", ")}` : "",
+    ),
+  );
+  const strip =
+    record.images.length > 1
+      ? el(
+          "div",
+          { class: "viewer-strip" },
+          record.images.map((image) =>
+            el(
+              "button",
+              { title: image.path, on: { click: () => show(image) } },
+              photo({ image: image.sha, problem: image.problem, key: record.key }),
+            ),
+          ),
+        )
+      : null;
   return el("div", { class: "viewer-left" }, main, strip, el("div", { class: "viewer-caption" }, caption));
 }
 
 function answers(turn) {
   const many = turn.answers.length > 1;
-  return turn.answers.map((text, i) => el("div", { class: "answer" },
-    el("div", { class: "turn-label" }, many ? `Answer ${i + 1} of ${turn.answers.length}` : "Answer",
-      turn.scores?.[i] !== undefined && turn.scores?.[i] !== null ? el("span", { class: "chip", title: "A score the file brought along", text: `file's score ${fmt.number(turn.scores[i])}` }) : null),
-    text ? el("p", { class: "record-text", dir: "auto", text }) : el("p", { class: "quiet", text: "(empty)" })));
+  return turn.answers.map((text, i) =>
+    el(
+      "div",
+      { class: "answer" },
+      el(
+        "div",
+        { class: "turn-label" },
+        many ? `Answer ${i + 1} of ${turn.answers.length}` : "Answer",
+        turn.scores?.[i] !== undefined && turn.scores?.[i] !== null
+          ? el("span", { class: "chip", title: "A score the file brought along", text: `file's score ${fmt.number(turn.scores[i])}` })
+          : null,
+      ),
+      text ? el("p", { class: "record-text", dir: "auto", text }) : el("p", { class: "quiet", text: "(empty)" }),
+    ),
+  );
 }
 
 /** A question with its `<image>` placeholders drawn as small marks. */
 function questionText(text) {
   const parts = (text || "(empty)").split(/\s*<image>\s*/);
-  return parts.map((part, i) => [i ? el("span", { class: "image-mark", title: "The picture stands here: <image>" }, icon("image")) : null, part]);
+  return parts.map((part, i) => [
+    i ? el("span", { class: "image-mark", title: "The picture stands here: <image>" }, icon("image")) : null,
+    part,
+  ]);
 }
 
 /** The conversation of a whole record, as a node. */
 export function conversation(record) {
   const shown = record.conversation.slice(0, 200);
-  return el("div", { class: "conversation-list" }, shown.map((turn, i) => el("section", { class: "turn" },
-    el("div", { class: "turn-label", text: record.conversation.length > 1 ? `Question ${i + 1} of ${record.conversation.length}` : "Question" }),
-    el("p", { class: "question record-text", dir: "auto" }, questionText(turn.question)), answers(turn))),
-  record.conversation.length > shown.length ? el("p", { class: "quiet", text: `${fmt.int(shown.length)} of ${fmt.int(record.conversation.length)} turns are shown.` }) : null);
+  return el(
+    "div",
+    { class: "conversation-list" },
+    shown.map((turn, i) =>
+      el(
+        "section",
+        { class: "turn" },
+        el("div", {
+          class: "turn-label",
+          text: record.conversation.length > 1 ? `Question ${i + 1} of ${record.conversation.length}` : "Question",
+        }),
+        el("p", { class: "question record-text", dir: "auto" }, questionText(turn.question)),
+        answers(turn),
+      ),
+    ),
+    record.conversation.length > shown.length
+      ? el("p", { class: "quiet", text: `${fmt.int(shown.length)} of ${fmt.int(record.conversation.length)} turns are shown.` })
+      : null,
+  );
 }
 
 function details(record) {
   const names = Object.keys(record.extra ?? {});
   if (!names.length) return null;
-  return el("details", { class: "extra" }, el("summary", { text: `${fmt.plural(names.length, "other field")} of the file` }),
-    el("dl", {}, names.map((name) => [el("dt", { class: "mono", text: name }), el("dd", { class: "record-text", text: typeof record.extra[name] === "string" ? record.extra[name] : JSON.stringify(record.extra[name], null, 1) })])));
+  return el(
+    "details",
+    { class: "extra" },
+    el("summary", { text: `${fmt.plural(names.length, "other field")} of the file` }),
+    el(
+      "dl",
+      {},
+      names.map((name) => [
+        el("dt", { class: "mono", text: name }),
+        el("dd", {
+          class: "record-text",
+          text: typeof record.extra[name] === "string" ? record.extra[name] : JSON.stringify(record.extra[name], null, 1),
+        }),
+      ]),
+    ),
+  );
 }
 
 let open = null;
@@ -77,20 +156,50 @@ export function openRecord(id, { ids = null, walk = null, position = null, moved
   const walker = walk ?? (ids ? async (step, from) => ids[ids.indexOf(from) + step] ?? null : async () => null);
   const step = async (by) => {
     const next = await walker(by, current);
-    if (next !== null && next !== undefined && dialog.isConnected) { current = next; moved?.(current); show(); }
+    if (next !== null && next !== undefined && dialog.isConnected) {
+      current = next;
+      moved?.(current);
+      show();
+    }
   };
-  const nav = (name, label, by) => el("button", { class: "icon-btn", "aria-label": label, title: `${label} (${by < 0 ? "←" : "→"})`, on: { click: () => step(by) } }, icon(name));
-  const dialog = el("dialog", { class: "viewer sheet", "aria-label": "Record" },
-    el("div", { class: "viewer-top" }, title, place, nav("left", "Previous record", -1), nav("right", "Next record", 1),
-      el("button", { class: "icon-btn", "aria-label": "Close", title: "Close (Esc)", on: { click: () => dialog.close() } }, icon("close"))), body);
+  const nav = (name, label, by) =>
+    el(
+      "button",
+      { class: "icon-btn", "aria-label": label, title: `${label} (${by < 0 ? "←" : "→"})`, on: { click: () => step(by) } },
+      icon(name),
+    );
+  const dialog = el(
+    "dialog",
+    { class: "viewer sheet", "aria-label": "Record" },
+    el(
+      "div",
+      { class: "viewer-top" },
+      title,
+      place,
+      nav("left", "Previous record", -1),
+      nav("right", "Next record", 1),
+      el("button", { class: "icon-btn", "aria-label": "Close", title: "Close (Esc)", on: { click: () => dialog.close() } }, icon("close")),
+    ),
+    body,
+  );
 
   async function show() {
     const turn = ++asked;
     place.textContent = position?.(current) ?? (ids ? fmt.ofN(ids.indexOf(current) + 1, ids.length) : "");
     let record;
-    try { record = await api.get(`/api/records/${current}`); } catch (error) { if (turn === asked) fill(body, problem(error)); return; }
+    try {
+      record = await api.get(`/api/records/${current}`);
+    } catch (error) {
+      if (turn === asked) fill(body, problem(error));
+      return;
+    }
     if (turn !== asked) return;
-    fill(title, el("h2", { class: "clip", title: record.key, text: record.key }), typeChip(record), el("span", { class: "chip", text: `row ${fmt.int(record.row)}` }));
+    fill(
+      title,
+      el("h2", { class: "clip", title: record.key, text: record.key }),
+      typeChip(record),
+      el("span", { class: "chip", text: `row ${fmt.int(record.row)}` }),
+    );
     const right = el("div", { class: "viewer-right", tabIndex: 0, "aria-label": "Conversation" }, conversation(record), details(record));
     const extra = more?.(record);
     if (extra) add(right, [extra]);
@@ -102,8 +211,15 @@ export function openRecord(id, { ids = null, walk = null, position = null, moved
     [["ArrowRight", "j"], "Next record", () => step(1)],
     ["Escape", "Close", () => dialog.close()],
   ]);
-  dialog.addEventListener("close", () => { pop(); dialog.remove(); if (open === dialog) open = null; closed?.(current); });
-  dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+  dialog.addEventListener("close", () => {
+    pop();
+    dialog.remove();
+    if (open === dialog) open = null;
+    closed?.(current);
+  });
+  dialog.addEventListener("click", (event) => {
+    if (event.target === dialog) dialog.close();
+  });
   open = dialog;
   document.body.append(dialog);
   dialog.showModal();

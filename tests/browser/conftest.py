@@ -138,6 +138,7 @@ def watch() -> Iterator[Watch]:
 def browser_context(browser: Browser, watch: Watch) -> Iterator[BrowserContext]:
     opened = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme="light", accept_downloads=True)
     opened.set_default_timeout(30_000)
+    opened.set_default_navigation_timeout(90_000)
     opened.on("page", watch.see)
     yield opened
     opened.close()
