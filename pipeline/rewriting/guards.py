@@ -155,6 +155,8 @@ def question_kept(pair: Pair) -> Guard | None:
         return Guard("question", False, "is no question any more" if after < before else "asks more than before")
     if before and not pair.text.rstrip(" \"'”’)").endswith("?") and pair.original.rstrip(" \"'”’)").endswith("?"):
         return Guard("question", False, "no longer ends with its question")
+    if _requests(pair.original) != _requests(pair.text):
+        return Guard("question", False, f"{_requests(pair.original)} things were asked for, now {_requests(pair.text)}")
     kind_before, kind_after = _question_kind(pair.original), _question_kind(pair.text)
     if kind_before != kind_after:
         return Guard("question", False, f"asked “{kind_before}”, now “{kind_after}”")
@@ -284,6 +286,12 @@ def _question_kind(text: str) -> str:
                 return f"how {row[i + 1]}" if word == "how" and row[i + 1:i + 2] and row[i + 1] in ("many", "much", "old", "far", "long", "big", "tall", "large") else word
         return "yes or no"
     return "order" if any(w in _ORDERS for w in row[:4]) else "statement"
+
+
+def _requests(text: str) -> int:
+    """Sentences that ask or order something."""
+    parts = [part for part in re.split(r"(?<=[.?!])\s+", text.strip()) if part]
+    return sum("?" in part or _question_kind(part) == "order" for part in parts)
 
 
 def _trigrams(text: str) -> Counter[tuple[str, ...]]:

@@ -34,10 +34,11 @@ if TYPE_CHECKING:
     from pipeline.worker import JobContext
 
 PARTS = ("question", "answer")
-BATCH = 16
-"""Texts written together and stored together: what a stop waits for and a kill can cost."""
-LOOK_AHEAD = 8
-"""Batches whose texts are sorted by length together."""
+FIRST_BATCH, LARGEST_BATCH = 4, 128
+"""Texts written and stored together: what a stop waits for and a kill can cost. The size follows BATCH_S."""
+BATCH_S = 8.0
+WINDOW = 128
+"""Texts that are sorted by length together."""
 MOST_TEXT = 20_000
 """Characters of a text that a person may try."""
 
@@ -57,14 +58,18 @@ def run(context: "JobContext") -> dict[str, Any]:
     left = [source for source in sources if source.place not in done]
     already = len(sources) - len(left)
     started = time.monotonic()
-    writer = None
-    for start in range(0, len(left), BATCH * LOOK_AHEAD):
-        window = sorted(left[start:start + BATCH * LOOK_AHEAD], key=lambda source: len(source.text))
-        for at in range(0, len(window), BATCH):
+    writer, size = None, FIRST_BATCH
+    for start in range(0, len(left), WINDOW):
+        window = sorted(left[start:start + WINDOW], key=lambda source: len(source.text))
+        at = 0
+        while at < len(window):
             context.step(already + start + at, len(sources), "Rewriting", f"{already} were there already" if already else "")
             writer = writer or _writer(context, spec, found, decoding)
-            part = window[at:at + BATCH]
+            began = time.monotonic()
+            part = window[at:at + size]
             context.store.rewrites.add(key, [outcome.as_rewrite(spec.label) for outcome in writer.rewrite(part)])
+            at += len(part)
+            size = _next_size(size, time.monotonic() - began)
     context.step(len(sources), len(sources), "Rewriting", "Done")
     stored = [w for w in context.store.rewrites.all(dataset_id, key=key)]
     seconds = time.monotonic() - started
@@ -152,6 +157,13 @@ def figures(rewrites: Sequence[Rewrite]) -> dict[str, Any]:
     return {"proposed": len(proposed), "kept": len(rewrites) - len(proposed), "by_model": sum(w.review.get("origin") == "model" for w in proposed),
             "kinds": dict(Counter(w.review.get("kind", "") for w in rewrites if w.kept)),
             "style_before": round(median(before), 4) if before else None, "style_after": round(median(after), 4) if after else None}
+
+
+def _next_size(size: int, seconds: float) -> int:
+    """Twice as many texts after a quick batch, half after a slow one."""
+    if seconds < BATCH_S / 2:
+        return min(LARGEST_BATCH, size * 2)
+    return max(FIRST_BATCH, size // 2) if seconds > BATCH_S * 2 else size
 
 
 def _decoding(params: dict[str, Any]) -> Decoding:

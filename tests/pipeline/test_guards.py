@@ -46,6 +46,8 @@ CASES: list[tuple[str, str, str, str, bool]] = [
     ("question", "question", "How many dogs are there?", "How old are the dogs?", False),
     ("question", "question", "Describe the image in detail.", "Describe this image in detail.", True),
     ("question", "question", "Describe the image.", "The image is of a dog.", False),
+    ("question", "question", "What is in the image? Describe.", "What is in the image?", False),
+    ("question", "question", "Can you tell me what this is? Explain it.", "What is this? Explain it.", True),
     ("no question", "answer", "It is a dog.", "Is it a dog?", False),
     ("no question", "answer", "It is a dog.", "It's a dog.", True),
     ("length", "answer", "It is a very small dog on a chair.", "It's a small dog on a chair.", True),

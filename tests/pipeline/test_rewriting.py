@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import JobCancelled, NotFound, SettingError
+from pipeline.models.planning import Plan, Wish
 from pipeline.records import WHOLE, Guard, Record, Rewrite, Turn
 from pipeline.rewriting import edits, prompts, run
 from pipeline.rewriting.drafts import KEPT_LABELS, Draft, Outcome, Source, choose, guard_stops
@@ -189,7 +190,7 @@ def dataset(store: Store) -> int:
 def fake_writer(monkeypatch: pytest.MonkeyPatch) -> FakeWriter:
     writer = FakeWriter()
     monkeypatch.setattr(run, "_writer", lambda *args, **kwargs: writer)
-    monkeypatch.setattr(run, "_model", lambda params: (SimpleNamespace(name="fake", label="Fake"), SimpleNamespace(precision="fp32", quantization="none")))
+    monkeypatch.setattr(run, "_model", lambda params: (SimpleNamespace(name="fake", label="Fake"), Plan("cpu", "fp32", "none", 1.0, "")))
     return writer
 
 
@@ -197,9 +198,9 @@ def test_a_stopped_run_goes_on_where_it_stopped_and_writes_nothing_twice(store: 
     with pytest.raises(JobCancelled):
         run.run(FakeContext(store, dataset, {}, stop_after=1))  # type: ignore[arg-type]
     first = list(fake_writer.seen)
-    assert len(first) == run.BATCH
+    assert len(first) == run.FIRST_BATCH
     result = run.run(FakeContext(store, dataset, {}))  # type: ignore[arg-type]
-    assert (result["texts"], result["already"], result["written_now"]) == (40, run.BATCH, 40 - run.BATCH)
+    assert (result["texts"], result["already"], result["written_now"]) == (40, run.FIRST_BATCH, 40 - run.FIRST_BATCH)
     assert len(fake_writer.seen) == len(set(fake_writer.seen)) == 40
     assert run.run(FakeContext(store, dataset, {}))["written_now"] == 0  # type: ignore[arg-type]
     assert result["proposed"] == 40 and result["style_before"] == 4.0 and result["style_after"] == 3.0
@@ -241,6 +242,25 @@ def test_the_key_tells_apart_what_changes_the_text() -> None:
     keys = {run.rewrite_key(spec, plan, Decoding(drafts=d, seed=s)) for d in (1, 3) for s in (0, 1)}  # type: ignore[arg-type]
     keys.add(run.rewrite_key(spec, SimpleNamespace(precision="bf16", quantization="nf4"), Decoding(drafts=1)))  # type: ignore[arg-type]
     assert len(keys) == 5
+
+
+@pytest.mark.parametrize(("size", "seconds", "after"), [(4, 0.1, 8), (128, 0.1, 128), (16, 8.0, 16), (16, 30.0, 8), (4, 99.0, 4)])
+def test_the_batch_follows_the_time_it_took(size: int, seconds: float, after: int) -> None:
+    assert run._next_size(size, seconds) == after
+
+
+def test_a_run_with_open_precision_goes_on_in_the_one_it_began_with(store: Store, dataset: int, fake_writer: FakeWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipeline.devices import Hardware
+    from pipeline.models.planning import plan
+    from pipeline.models.specs import SPECS
+
+    machine = Hardware("cpu", "a machine", 2, 16.0, 8.0, True, "bf16 is quick")
+    monkeypatch.setattr(run, "probe", lambda: machine)
+    spec = SPECS["embedded"]
+    monkeypatch.setattr(run, "_model", lambda params: (spec, plan(spec, machine, Wish(params.get("precision") or "auto"))))
+    run.run(FakeContext(store, dataset, {"precision": "fp32", "limit": 2}))  # type: ignore[arg-type]
+    result = run.run(FakeContext(store, dataset, {}))  # type: ignore[arg-type]
+    assert result["already"] == 4 and "fp32" in result["key"] and len(store.rewrites.keys(dataset)) == 1
 
 
 def test_figures_count_what_is_stored() -> None:
