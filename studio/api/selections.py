@@ -45,7 +45,7 @@ def overview(context: StudioContext, dataset_id: int) -> dict[str, Any]:
                            for row in tables_of(store).scorers(dataset_id, kind)] for kind in ("question", "answer")},
         "unscored": looks.unscored(store, view), "decisions": view.decisions, **steps(store, dataset_id), **looks.effects(view),
         "reasons": {str(code): reason for code, reason in REASONS.items()}, "types": [{"id": t, "label": TYPE_LABELS[t]} for t in INSTRUCTION_TYPES],
-        "presets": [{"id": "authors", "label": "0.3 × 0.3 per type", "note": "The cut of Align²LLaVA: the best 30 % by question score, of these the best 30 % by answer score, inside each type.",
+        "presets": [{"id": "authors", "label": "Align²LLaVA: 0.3 × 0.3 per type", "note": "The cut of Align²LLaVA: the best 30 % by question score, of these the best 30 % by answer score, inside each type.",
                      "spec": authors_preset().as_json()},
                     {"id": "everything", "label": "Everything", "note": "Every record that has both scores.", "spec": shares(1.0, 1.0).as_json()}],
     }

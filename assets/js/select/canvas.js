@@ -94,7 +94,7 @@ function without() {
   const lines = STAGES.filter((stage) => desk.info.scorers[stage].length && desk.info.unscored[stage].without).map((stage) => {
     const { without: n, of, reasons } = desk.info.unscored[stage];
     const scoring = studio.jobs.some((job) => job.active && job.kind === "score" && job.dataset_id === desk.id);
-    const why = reasons.length ? `: ${reasons.map((r) => `${r.reason} (${fmt.plural(r.places, "place")})`).join("; ")}` : scoring ? ": scoring is still at work" : ": not scored yet";
+    const why = reasons.length ? `: ${reasons.map((r) => `${r.reason} (${stage === "question" ? fmt.int(r.places) : fmt.plural(r.places, "answer")})`).join("; ")}` : scoring ? ": scoring is still at work" : ": not scored yet";
     return el("p", {}, el("b", { class: "num", text: fmt.ofN(n, of) }), ` records have no ${stage} score`, el("span", { class: "record-text", text: why }), ". They pass no cut; find them under “No score” and keep by hand those you want.");
   });
   return lines.length ? el("div", { class: "without small-text" }, lines) : null;

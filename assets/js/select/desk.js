@@ -19,7 +19,11 @@ export function heard(event, f) {
   listeners.get(event).add(f);
   return () => listeners.get(event).delete(f);
 }
-function say(event, detail) { for (const f of [...(listeners.get(event) ?? [])]) f(detail); }
+function say(event, detail) {
+  for (const f of [...(listeners.get(event) ?? [])]) {
+    try { f(detail); } catch (error) { console.error(error); }
+  }
+}
 
 let turn = 0;
 

@@ -25,8 +25,8 @@ export function grid(node, hooks) {
   const pager = el("div", { class: "row nowrap pager" });
   const fresh = el("button", { class: "btn small", hidden: true, text: "Show the list anew", on: { click: () => ask() } });
   const body = el("div", { class: "picks" });
-  fill(node, el("div", { class: "section-head" }, el("h2", { text: "Records" }), shows, el("span", { class: "grow" }), el("div", { class: "search" }, icon("search"), text), el("div", { class: "picker" }, type, icon("down")), el("div", { class: "picker" }, sort, icon("down"))),
-    el("div", { class: "grid-line" }, said, fresh, el("span", { class: "grow" }), pager), body);
+  fill(node, el("div", { class: "section-head" }, el("h2", { text: "Records" }), shows, el("span", { class: "grow" }), el("div", { class: "search" }, icon("search"), text)),
+    el("div", { class: "grid-line" }, el("div", { class: "picker" }, type, icon("down")), el("div", { class: "picker" }, sort, icon("down")), fresh, el("span", { class: "grow" }), said, pager), body);
 
   function set(change) {
     Object.assign(wish, { offset: 0 }, change);

@@ -5,7 +5,7 @@ import { BINS, desk, heard, setProblem, setSpec } from "./desk.js";
 import { amountText, everywhere, exactShare, inMode, readAmount, same, withCut } from "./spec.js";
 
 const LEFT = 10, RIGHT = 10, TOP = 8, BOTTOM = 22; // margins of the plot in pixels; the line's place is computed from them
-const MODES = [["share", "%", "Share of the records"], ["value", "score", "At or above a score"], ["count", "n", "Number of records"]];
+const MODES = [["share", "%", "Share of the records"], ["value", "score", "At or above a score"], ["count", "count", "Number of records"]];
 const WORDS = { question: "question", answer: "answer" };
 
 /** A panel for one stage and group. → {node, draw(), stop()} */
@@ -71,6 +71,7 @@ export function panel(stage, group, label) {
   const part = (value) => Math.max(0, Math.min(1, (value - axis().low) / (axis().high - axis().low)));
 
   function draw() {
+    if (!cut()) return; // the grouping has just changed: this panel is about to go
     const { members, passed, lowest } = line();
     node.classList.toggle("moving", dragged());
     node.classList.toggle("blank", !axis() || !members);
@@ -178,14 +179,14 @@ export function panel(stage, group, label) {
   function take() {
     if (field.dataset.typed !== "yes") return;
     const { cut: next, problem: wrong, hint } = readAmount(field.value, cut().mode);
-    if (wrong) return setProblem({ place: `${stage}.${group}`, message: wrong, hint: `${hint} The cut stays at ${amountText(cut(), desk.digits[stage])}${cut().mode === "share" ? " %" : ""}.` });
+    if (wrong) return setProblem({ place: `${stage}.${group}`, message: wrong, hint: `${hint} The cut stays at ${amountText(cut(), desk.digits[stage])}${cut().mode === "share" ? "\u00a0%" : ""}.` });
     field.dataset.typed = "";
     if (same(next, cut())) { setProblem(null); draw(); } else change(next, { now: true });
   }
 
   const stops = [heard("live", draw), heard("problem", drawProblem)];
   const watcher = new ResizeObserver(async () => {
-    if (!surface.clientWidth) return;
+    if (!surface.clientWidth || !cut()) return;
     if (!drawn) return bar();
     const Plotly = await loadPlotly();
     if (plot.isConnected) Plotly.relayout(plot, { width: surface.clientWidth, height: surface.clientHeight });
