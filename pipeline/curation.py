@@ -68,13 +68,14 @@ def with_keys(store: Store, dataset_id: int, spec: SelectionSpec) -> SelectionSp
                    answer_key=spec.answer_key or store.scores.latest_key(dataset_id, "answer"))
 
 
-def funnel(store: Store, dataset_id: int) -> dict[str, Any]:
+def funnel(store: Store, dataset_id: int, view: Curation | None = None) -> dict[str, Any]:
     """The header's numbers for the open data set: imported, scored, question, answer, kept, rewritten, exported.
 
     `rewritten` counts kept records with at least one accepted or edited rewrite; `exported` is the size of the last
-    finished export, None before the first. Before scoring, question / answer / kept are None.
+    finished export, None before the first. Before scoring, question / answer / kept are None. `view` spares the reading
+    of the scores where the caller has the open selection in memory.
     """
-    view = curate(store, dataset_id)
+    view = view or curate(store, dataset_id)
     imported = len(view.table)
     scored = int((~(view.table.question != view.table.question)).sum())
     kept = set(view.kept_ids)

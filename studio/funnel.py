@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.curation import funnel
 from pipeline.store import Store
+from studio.score_tables import tables_of
 
 _SIGNATURE = """
 SELECT (SELECT count(*) FROM record WHERE dataset_id = :id), (SELECT max(id) FROM action WHERE dataset_id = :id),
@@ -24,7 +25,7 @@ def funnel_stages(store: Store, dataset_id: int) -> list[dict[str, Any]]:
     Raises NotFound where the data set is gone.
     """
     dataset = store.datasets.get(dataset_id)
-    numbers = funnel(store, dataset_id)
+    numbers = funnel(store, dataset_id, tables_of(store).curate(dataset_id))
     imported, kept = numbers["imported"], numbers["kept"]
     read = max(int(dataset.report.get("read", 0) or 0), imported)
     rewritten = numbers["rewritten"] or None
