@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from starlette.requests import ClientDisconnect
 
+from pipeline.errors import DataError
 from studio import uploads
 from studio.context import StudioContext
 
@@ -16,7 +18,10 @@ def router(context: StudioContext) -> APIRouter:
     @routes.post("")
     async def send(request: Request, name: Annotated[str, Query(min_length=1, max_length=500)]) -> dict[str, Any]:
         told = request.headers.get("content-length")
-        upload = await uploads.receive(context.workspace, name, int(told) if told else None, request.stream())
+        try:
+            upload = await uploads.receive(context.workspace, name, int(told) if told else None, request.stream())
+        except ClientDisconnect as error:
+            raise DataError("the sender broke off; nothing was kept", place=name) from error
         return {"token": upload.token, "name": upload.name, "bytes": upload.bytes}
 
     @routes.delete("/{token}")

@@ -177,6 +177,23 @@ def test_uploads_over_http_stream_to_the_workspace(client: TestClient, context: 
     assert not list(context.workspace.uploads_dir.iterdir())
 
 
+def test_a_browser_that_breaks_off_leaves_nothing_and_no_alarm(context: StudioContext, caplog: pytest.LogCaptureFixture) -> None:
+    messages = iter([{"type": "http.request", "body": b"x" * 2_000_000, "more_body": True}, {"type": "http.disconnect"}])
+    sent: list[dict] = []
+
+    async def receive() -> dict:
+        return next(messages)
+
+    async def send(message: dict) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http", "path": "/api/uploads", "raw_path": b"/api/uploads",
+             "query_string": b"name=big.json", "root_path": "", "headers": [(b"host", b"127.0.0.1"), (b"content-length", b"9000000")], "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2)}
+    asyncio.run(create_app(context)(scope, receive, send))
+    assert not list(context.workspace.uploads_dir.iterdir())
+    assert sent[0]["status"] == 400 and not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
 @pytest.mark.parametrize("token", ["..", "0" * 32, "../../x", "*", ""])
 def test_a_foreign_token_finds_and_removes_nothing(workspace: Workspace, token: str) -> None:
     kept = receive(workspace, "data.json", b"x")
