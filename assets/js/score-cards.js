@@ -10,7 +10,7 @@ export function held(card) {
   const found = card.figures.scorer;
   if (!told(found)) return null;
   const rest = told(card.figures.length) ? `; longer is better gets ${percent(card.figures.length.value)}` : "";
-  return { share: percent(found.value), text: `of ${fmt.plural(found.pairs, "held-out pair")}`, title: `Pairs on ${fmt.plural(found.images, "image")} that training never saw, put in people's order. 95 %: ${percent(found.low)} to ${percent(found.high)}${rest}` };
+  return { share: percent(found.value), guess: found.low <= 0.5, text: `of ${fmt.plural(found.pairs, "held-out pair")}`, title: `Pairs on ${fmt.plural(found.images, "image")} that training never saw, put in people's order. 95 %: ${percent(found.low)} to ${percent(found.high)}${rest}` };
 }
 
 /** The card as a sheet: accuracies as bars from chance upwards, then its own words, shown as the text they are. */

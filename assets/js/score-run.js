@@ -54,7 +54,7 @@ export class RunPanel {
       el("span", { class: "row apart nowrap" }, el("span", { class: "strong", text: card.kind_label }),
         el("button", { class: "btn small plain", type: "button", title: "What it was trained on, and how it was measured", on: { click: (event) => { event.preventDefault(); showCard(card); } } }, "Card")),
       el("span", { class: "small-text clip", title: `${card.name}@${card.revision} on ${card.base_label}`, text: `${card.name} · ${card.base_label}` }),
-      figure ? el("span", { class: "small-text", title: figure.title }, el("b", { class: "num", text: figure.share }), ` ${figure.text}`) : el("span", { class: "small-text quiet", text: "no held-out figure in its card" }));
+      figure ? el("span", { class: "small-text", title: figure.title }, el("b", { class: "num", text: figure.share }), ` ${figure.text}`, figure.guess ? el("span", { class: "warn-text", text: " · guessing gets 50 %" }) : null) : el("span", { class: "small-text quiet", text: "no held-out figure in its card" }));
   }
 
   settings() {
