@@ -57,9 +57,10 @@ class Draft:
     def passed(self) -> bool:
         return not failed(self.guards)
 
-    def as_json(self) -> dict[str, Any]:
-        told: dict[str, Any] = {"origin": self.origin, "text": self.text, "raw": self.raw, "edits": self.edits, "style": self.style,
-                                "failed": [{"name": g.name, "detail": g.detail} for g in failed(self.guards)]}
+    def as_json(self, original: str) -> dict[str, Any]:
+        same = same_text(original, self.text)
+        told: dict[str, Any] = {"origin": self.origin, "text": self.text, "raw": self.raw, "edits": self.edits, "style": self.style, "same": same,
+                                "failed": [] if same else [{"name": g.name, "detail": g.detail} for g in failed(self.guards)]}
         return told if self.verdict is None else {**told, "margin": self.verdict.margin}
 
 
@@ -79,7 +80,7 @@ class Outcome:
         """The row that is stored; `review` says where the text comes from and what every draft was."""
         shown = self.chosen or self.nearest
         verdict = shown.verdict if shown else None
-        review: dict[str, Any] = {"model": model, "drafts": [draft.as_json() for draft in self.drafts]}
+        review: dict[str, Any] = {"model": model, "drafts": [draft.as_json(self.source.text) for draft in self.drafts]}
         if shown:
             review |= {"origin": shown.origin, "edits": shown.edits, "draft": shown.text}
         if verdict:

@@ -1,18 +1,18 @@
 """Drafts written by the inner LLM, many texts together: one preamble for all, padding on the left, several drafts a text.
 
-The preamble's keys and values are computed once and shared by every row; a text's own are computed once for all its
-drafts; rows that have ended leave the batch. Each draft has a random stream of its own, named by seed, text and draft:
+The preamble's keys and values exist once for all rows (pipeline.rewriting.prefix); a text's own are computed once for all
+its drafts; rows that have ended leave the batch. Each draft has a random stream of its own, named by seed, text and draft:
 what is written depends neither on the batch nor on the order (up to the rounding of different kernels).
 """
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipeline.rewriting.prefix import Prefix, behind
 from pipeline.rewriting.prompts import Piece
 from pipeline.rewriting.voice import Voice, in_batches
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import torch
 
 CHECK_EVERY = 4
-"""Steps between two looks at which rows have ended."""
+"""Steps between two looks at whether enough rows have ended to leave them out."""
+WORTH_NARROWING = 0.75
 
 
 @dataclass(frozen=True)
@@ -57,64 +58,48 @@ def write(voice: Voice, preamble: Sequence[Piece], asks: Sequence[Ask], decoding
     """Drafts of each text, in the order of `asks`, the greedy one first. The closing token is not part of them."""
     if not asks:
         return []
-    head = voice.ids(preamble, start=True)
-    cache = _prefill(voice, head)
+    prefix = voice.prefix(preamble)
     rows = [voice.ids(ask.pieces) for ask in asks]
 
     def work(part: list[int]) -> list[list[str]]:
-        return _batch(voice, cache, len(head), [rows[i] for i in part], [asks[i] for i in part], decoding)
+        with behind(voice.loaded.language_model, prefix):
+            return _batch(voice, prefix, [rows[i] for i in part], [asks[i] for i in part], decoding)
 
-    def size(i: int) -> int:  # keys and values of the preamble are held once a draft, too
-        return (len(head) + len(rows[i]) + asks[i].room) * decoding.drafts
-
-    return in_batches(range(len(asks)), size, 4 * voice.batch_tokens, work)
+    return in_batches(range(len(asks)), lambda i: (len(rows[i]) + asks[i].room) * decoding.drafts, 2 * voice.batch_tokens, work)
 
 
-def _prefill(voice: Voice, head: list[int]) -> Any:
+def _batch(voice: Voice, prefix: Prefix, rows: list[list[int]], asks: list[Ask], decoding: Decoding) -> list[list[str]]:
     import torch
     from transformers import DynamicCache
 
-    cache = DynamicCache(config=voice.loaded.language_model.config)
-    with torch.inference_mode():
-        voice.loaded.language_model(input_ids=torch.tensor([head], device=voice.loaded.device), past_key_values=cache, use_cache=True)
-    return cache
-
-
-def _batch(voice: Voice, preamble: Any, head: int, rows: list[list[int]], asks: list[Ask], decoding: Decoding) -> list[list[str]]:
-    import torch
-
-    device = voice.loaded.device
-    longest = max(len(row) for row in rows)
+    model, device, n = voice.loaded.language_model, voice.loaded.device, decoding.drafts
+    longest, pad = max(len(row) for row in rows), voice.loaded.tokenizer.pad_token_id or 0
     pads = [longest - len(row) for row in rows]
-    pad = voice.loaded.tokenizer.pad_token_id or 0
-    ids = torch.tensor([[pad] * p + row for p, row in zip(pads, rows)], device=device)
-    mask = torch.tensor([[1] * head + [0] * p + [1] * len(row) for p, row in zip(pads, rows)], device=device)  # (B, head + T)
-    positions = (mask.cumsum(1) - 1)[:, head:].clamp(min=0)
-    cache = copy.deepcopy(preamble)
+    ids = torch.tensor([[pad] * p + row for p, row in zip(pads, rows)], device=device)  # (B, T)
+    seen = torch.tensor([[False] * p + [True] * len(row) for p, row in zip(pads, rows)], device=device)
+    position = (prefix.length + seen.cumsum(1) - 1).clamp(min=0)
+    causal = torch.ones(longest, longest, dtype=torch.bool, device=device).tril()
+    cache = DynamicCache(config=model.config)
+    state = _Rows(voice, asks, decoding)
     with torch.inference_mode():
-        if len(rows) > 1:
-            cache.batch_repeat_interleave(len(rows))
-        states = voice.loaded.language_model(input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True).last_hidden_state
-        n = decoding.drafts
+        states = model(input_ids=ids, attention_mask=(causal & seen[:, None])[:, None], position_ids=position, past_key_values=cache, use_cache=True).last_hidden_state
         if n > 1:
             cache.batch_repeat_interleave(n)
-        state = _Rows(voice, asks, decoding)
         logits = voice.logits(states[:, -1]).repeat_interleave(n, 0)  # (B × drafts, words)
-        mask, position = mask.repeat_interleave(n, 0), positions[:, -1:].repeat_interleave(n, 0)
+        seen, position = seen.repeat_interleave(n, 0), position[:, -1:].repeat_interleave(n, 0)
         for step in range(max(ask.room for ask in asks)):
             tokens = state.choose(logits)
-            if step % CHECK_EVERY == CHECK_EVERY - 1 or not state.open_rows():
-                keep = state.open_rows()
-                if not keep:
-                    break
-                if len(keep) <= 0.75 * len(state.alive):
-                    places = torch.tensor(keep, device=device)
-                    cache.batch_select_indices(places)
-                    tokens, mask, position = tokens[places], mask[places], position[places]
-                    state.narrow(keep)
-            mask = torch.cat([mask, mask.new_ones(len(mask), 1)], 1)
+            keep = state.open_rows()
+            if not keep:
+                break
+            if step % CHECK_EVERY == CHECK_EVERY - 1 and len(keep) <= WORTH_NARROWING * len(state.alive):
+                places = torch.tensor(keep, device=device)
+                cache.batch_select_indices(places)
+                tokens, seen, position = tokens[places], seen[places], position[places]
+                state.narrow(keep)
+            seen = torch.cat([seen, seen.new_ones(len(seen), 1)], 1)
             position = position + 1
-            states = voice.loaded.language_model(input_ids=tokens[:, None], attention_mask=mask, position_ids=position, past_key_values=cache, use_cache=True).last_hidden_state
+            states = model(input_ids=tokens[:, None], attention_mask=seen[:, None, None], position_ids=position, past_key_values=cache, use_cache=True).last_hidden_state
             logits = voice.logits(states[:, -1])
     return state.texts()
 

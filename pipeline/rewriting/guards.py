@@ -15,6 +15,9 @@ from pipeline.rewriting.eligibility import ROLE_TAG, SPECIAL_TOKENS, foreign_let
 from pipeline.rewriting.words import (COLOURS, NEGATIONS, PLACES, QUANTITIES, QUESTION_WORDS, attachments, content_stems, is_number, names, number, numbers,
                                       quotations, stem, tokens, words)
 
+GUARDS_VERSION = "1"
+"""Part of the key of stored rewrites: raise it when a guard or a bound changes, so that a new run judges anew."""
+
 SHORTEST, LONGEST = 0.5, 1.8
 """Bounds of words after ÷ words before."""
 SLACK_WORDS = 3
@@ -36,6 +39,10 @@ _MARKUP = re.compile(r"\*\*|^#{1,6} |`|^\s*[-*•] |<[a-z/][^>]*>", re.MULTILINE
 _PRONOUNS = frozenset("he she it they him them her his their its".split())
 _EMPTY_IT = re.compile(r"\bit(?:['’]s| is| was| seems| appears| looks like)\b|\bis it (?=the case|true|possible|likely|that\b)", re.IGNORECASE)
 _LINKS = frozenset("because so if unless although but while before after until since therefore".split())
+_HEDGES = {word: group[0] for group in (("perhaps", "maybe", "possibly"), ("probably", "likely", "presumably"), ("may", "might"), ("seems", "seem", "seemed", "appears", "appear", "apparently"),
+                                        ("certainly", "definitely", "surely", "undoubtedly"), ("usually", "mostly", "normally"), ("often",), ("sometimes",), ("rarely", "seldom"),
+                                        ("almost", "nearly"), ("roughly", "approximately"), ("always",)) for word in group}
+"""Words that say how sure or how often, each with the word that stands for its group."""
 _SAME_LINK = ((re.compile(r"\b(?:due|owing) to the fact that\b|\bbecause of\b|\bas a result of\b", re.IGNORECASE), "because"),
               (re.compile(r"\b(?:in spite|despite) (?:of )?the fact that\b|\beven though\b|\b(?<!even )though\b", re.IGNORECASE), "although"),
               (re.compile(r"\bin the event that\b", re.IGNORECASE), "if"), (re.compile(r"\bprior to\b", re.IGNORECASE), "before"),
@@ -146,6 +153,11 @@ def links_kept(pair: Pair) -> Guard:
     return _same("links", before, after)
 
 
+def certainty_kept(pair: Pair) -> Guard:
+    """Perhaps, probably, seems, about, certainly: a guess stays a guess, and what is sure stays sure."""
+    return _same("certainty", Counter(set(_hedges(pair.original))), Counter(set(_hedges(pair.text))))
+
+
 def question_kept(pair: Pair) -> Guard | None:
     """A question stays that question: as many question marks, the same question word; an order stays an order."""
     if pair.part != "question":
@@ -200,10 +212,12 @@ def language_kept(pair: Pair) -> Guard:
 
 
 def no_loops(pair: Pair) -> Guard:
-    """No run of three words more often than the original has it: small models like to repeat themselves."""
+    """No run of three words and no content word more often than the original has it: small models like to repeat themselves."""
     before, after = _trigrams(pair.original), _trigrams(pair.text)
-    looped = [run for run, n in after.items() if n > max(1, before[run])]
-    return Guard("no loops", not looped, "" if not looped else f"repeats “{' '.join(looped[0])}”")
+    looped = [" ".join(run) for run, n in after.items() if n > max(1, before[run])]
+    known, now = Counter(content_stems(pair.original)), Counter(content_stems(pair.text))
+    looped += _as_written(pair.text, [word for word, n in now.items() if known[word] and n > known[word]])
+    return Guard("no loops", not looped, "" if not looped else f"repeats “{looped[0]}”")
 
 
 def whole_sentence(pair: Pair) -> Guard:
@@ -232,7 +246,7 @@ def reward_kept(pair: Pair) -> Guard | None:
 GUARDS: dict[str, Callable[[Pair], Guard | None]] = {
     # name as shown → function. A new guard is one function and one line here.
     "numbers": numbers_kept, "negation": negation_kept, "colours": colours_kept, "left/right": places_kept, "names": names_kept, "attached": attached_alike,
-    "pronouns": pronouns_kept, "links": links_kept, "no new things": no_new_things, "things kept": things_kept, "order": order_kept, "question": question_kept, "length": length_in_bounds,
+    "pronouns": pronouns_kept, "links": links_kept, "certainty": certainty_kept, "no new things": no_new_things, "things kept": things_kept, "order": order_kept, "question": question_kept, "length": length_in_bounds,
     "no refusal": no_refusal, "no meta talk": no_meta_talk, "no marks": no_special_tokens, "language": language_kept, "no loops": no_loops, "whole": whole_sentence,
     "style": closer_in_style, "reward": reward_kept,
 }
@@ -249,6 +263,10 @@ def _plain(text: str) -> str:
 
 def _count(text: str, wanted: frozenset[str]) -> Counter[str]:
     return Counter(w for w in words(text) if w in wanted)
+
+
+def _hedges(text: str) -> list[str]:
+    return [_HEDGES[w] for w in words(text) if w in _HEDGES]
 
 
 def _plain_links(text: str) -> str:

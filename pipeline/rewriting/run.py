@@ -24,6 +24,7 @@ from pipeline.models.specs import ModelSpec, spec_for
 from pipeline.records import WHOLE, Record, Rewrite, without_image_tag
 from pipeline.rewriting.drafts import Source
 from pipeline.rewriting.generation import Decoding
+from pipeline.rewriting.guards import GUARDS_VERSION
 from pipeline.rewriting.prompts import PROMPT_VERSION
 from pipeline.rewriting.rewards import reward_for
 from pipeline.rewriting.voice import Voice
@@ -144,9 +145,9 @@ def wanted_parts(params: dict[str, Any]) -> list[str]:
 
 
 def rewrite_key(spec: ModelSpec, found: Plan, decoding: Decoding) -> str:
-    """What a stored rewrite belongs to: model, how it was loaded, prompt version, drafts and seed."""
+    """What a stored rewrite belongs to: model, how it was loaded, versions of prompt and guards, drafts and seed."""
     quantization = "" if found.quantization == "none" else f" {found.quantization}"
-    return f"{spec.name} · {found.precision}{quantization} · prompt {PROMPT_VERSION} · {decoding.drafts} drafts · seed {decoding.seed}"
+    return f"{spec.name} · {found.precision}{quantization} · prompt {PROMPT_VERSION} · guards {GUARDS_VERSION} · {decoding.drafts} drafts · seed {decoding.seed}"
 
 
 def figures(rewrites: Sequence[Rewrite]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.models.loading import LoadedModel
+from pipeline.rewriting.prefix import Prefix, prefill
 from pipeline.rewriting.prompts import Piece, form_for
 
 if TYPE_CHECKING:
@@ -29,7 +30,15 @@ class Voice:
     def __init__(self, loaded: LoadedModel) -> None:
         self.loaded = loaded
         self.form = form_for(loaded.tokenizer.get_added_vocab())
+        self.prefixes: dict[tuple[int, ...], Prefix] = {}
         self.batch_tokens = BATCH_TOKENS[loaded.device.type] if loaded.device.type in BATCH_TOKENS else BATCH_TOKENS["cpu"]
+
+    def prefix(self, pieces: Iterable[Piece]) -> Prefix:
+        """A beginning of prompts, run once and kept."""
+        ids = tuple(self.ids(pieces, start=True))
+        if ids not in self.prefixes:
+            self.prefixes[ids] = prefill(self.loaded.language_model, ids)
+        return self.prefixes[ids]
 
     @property
     def end_id(self) -> int:

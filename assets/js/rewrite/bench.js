@@ -260,7 +260,7 @@ function showDrafts(item) {
       el("div", { class: "row apart" }, el("span", { class: "small-text quiet", text: draft.origin === "model" ? "written by the model" : `edit ranked by the model: ${draft.edits}` }), draft.style === null ? null : el("span", { class: "small-text num quiet", text: `${fmt.number(draft.style)} nats a token` })),
       el("p", { class: "record-text", dir: "auto", text: draft.text || "(nothing)" }),
       draft.raw && draft.raw.trim() !== draft.text ? el("p", { class: "record-text small-text quiet mono", dir: "auto", title: "The model's output, verbatim", text: draft.raw }) : null,
-      draft.failed.length ? el("p", { class: "small-text bad-text", text: draft.failed.map((one) => `${one.name}: ${one.detail}`).join(" · ") }) : el("p", { class: "small-text good-text", text: "passed every guard" })))),
+      draft.same ? el("p", { class: "small-text quiet", text: "the same words as the original" }) : draft.failed.length ? el("p", { class: "small-text bad-text", text: draft.failed.map((one) => `${one.name}: ${one.detail}`).join(" · ") }) : el("p", { class: "small-text good-text", text: "passed every guard" })))),
     el("form", { method: "dialog", class: "row end" }, el("button", { class: "btn", text: "Close" })));
   document.body.append(dialog);
   dialog.showModal();

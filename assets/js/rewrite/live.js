@@ -66,6 +66,6 @@ export class LiveBox {
       result.guards.length ? guardChips(result.guards) : null,
       result.drafts.length ? el("details", {}, el("summary", { text: `All ${fmt.plural(result.drafts.length, "draft")}, with what stopped each` }), el("ol", { class: "stack tight rw-tries" }, result.drafts.map((draft) => el("li", { class: "rw-draft" },
         el("span", { class: "small-text quiet", text: draft.origin === "model" ? "written by the model" : `edit ranked by the model: ${draft.edits}` }), side(draft.spans.length ? draft.spans : [["same", draft.text]], "added"),
-        draft.failed.length ? el("p", { class: "small-text bad-text", text: draft.failed.map((one) => `${one.name}: ${one.detail}`).join(" · ") }) : el("p", { class: "small-text good-text", text: "passed every guard" }))))) : null));
+        draft.same ? el("p", { class: "small-text quiet", text: "the same words as the original" }) : draft.failed.length ? el("p", { class: "small-text bad-text", text: draft.failed.map((one) => `${one.name}: ${one.detail}`).join(" · ") }) : el("p", { class: "small-text good-text", text: "passed every guard" }))))) : null));
   }
 }
