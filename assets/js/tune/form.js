@@ -1,0 +1,141 @@
+// The form of a run: fields from the server's one table, the check before launch, and the command as it will run.
+import { activeJobs, api, debounce, el, fill, fmt, icon, openTab, problem, refresh, studio, tell, toast } from "../studio.js";
+
+const ASK_AGAIN_MS = 500;
+const SAVED = "align2-tune-form";
+const LEVELS = { good: ["check", "good-text"], warn: ["warn", "warn-text"], bad: ["close", "bad-text"] };
+const LANGUAGES = [["shell", "Shell"], ["python", "Python"], ["yaml", "YAML"]];
+
+export class LaunchForm {
+  constructor(node, { changed }) {
+    Object.assign(this, { node, changed, asked: 0, language: "shell", drawn: false });
+    this.check = el("div", { class: "stack tight", "aria-live": "polite" });
+    this.command = el("div", { class: "stack tight" });
+    this.action = el("div", { class: "stack tight" });
+    this.later = debounce(() => this.ask(), 350);
+    this.reset();
+  }
+
+  reset() {
+    Object.assign(this, { told: {}, selection: null, name: "", found: null, refusal: null, drawn: false });
+    try {
+      const kept = JSON.parse(sessionStorage.getItem(`${SAVED}-${studio.dataset?.id}`) ?? "{}");
+      Object.assign(this, { told: kept.told ?? {}, selection: kept.selection ?? null, name: kept.name ?? "" });
+    } catch { /* nothing kept */ }
+  }
+
+  save() {
+    try { sessionStorage.setItem(`${SAVED}-${studio.dataset?.id}`, JSON.stringify({ told: this.told, selection: this.selection, name: this.name })); } catch { /* a full store keeps nothing */ }
+  }
+
+  get wish() {
+    return { dataset: studio.dataset?.id, selection: this.selection, settings: this.told, name: this.name };
+  }
+
+  draw(overview) {
+    this.overview = overview;
+    if (this.drawn) return this.ask(); // the fields stay as they are: a reload of the list must not take the focus away
+    this.drawn = true;
+    const select = el("select", { class: "select", on: { change: () => { this.selection = select.value; this.moved(); } } },
+      overview.selections.map((one) => el("option", { value: one.name, text: one.label, selected: one.name === this.selection })));
+    const name = el("input", { class: "input", type: "text", maxLength: 80, value: this.name, placeholder: "optional", on: { input: () => { this.name = name.value; this.moved(); } } });
+    const shown = (advanced) => overview.fields.filter((one) => one.advanced === advanced).map((one) => this.field(one));
+    fill(this.node, el("section", { class: "card stack" }, el("h2", { text: "Fine-tune" }),
+      el("label", { class: "field" }, el("span", { text: "Selection" }), el("span", { class: "picker" }, select, icon("down"))),
+      el("label", { class: "field" }, el("span", { text: "Name of the run" }), name),
+      el("div", { class: "tune-fields" }, shown(false)),
+      el("details", { class: "tune-more" }, el("summary", { text: "More settings" }), el("div", { class: "tune-fields" }, shown(true))),
+      this.check, this.action, this.command));
+    this.ask();
+  }
+
+  get base() {
+    return this.told.base ?? "embedded";
+  }
+
+  field(one) {
+    const value = this.told[one.name] ?? one.default;
+    const set = (to) => { this.told = { ...this.told, [one.name]: to }; this.moved(); };
+    const title = `${one.help}${one.range ? ` Allowed: ${one.range}.` : ""}`;
+    if (one.kind === "switch") {
+      const box = el("input", { type: "checkbox", checked: value, on: { change: () => set(box.checked) } });
+      return el("label", { class: "tune-switch", title, data: { field: one.name } }, box, el("span", { text: one.label }));
+    }
+    let input;
+    if (one.kind === "choice" || one.name === "base") {
+      const options = one.name === "base" ? this.overview.bases.map((base) => [base.name, base.label]) : one.choices.map((choice) => [choice, choice === "lora" ? "LoRA" : choice === "qlora" ? "QLoRA" : choice]);
+      const select = el("select", { class: "select", on: { change: () => { if (one.name !== "base") return set(select.value); this.told = { base: select.value }; this.drawn = false; this.save(); this.changed(); /* other defaults */ } } },
+        options.map(([id, text]) => el("option", { value: id, text, selected: id === value })));
+      input = el("span", { class: "picker" }, select, icon("down"));
+    } else {
+      const box = el("input", { class: "input num", type: "text", inputmode: "decimal", value: String(value), autocomplete: "off", on: { input: () => set(box.value) } });
+      input = box;
+    }
+    return el("label", { class: `field ${one.name === "base" ? "wide" : ""}`, title, data: { field: one.name } }, el("span", {}, one.label, one.unit ? el("span", { class: "quiet", text: ` · ${one.unit}` }) : null), input);
+  }
+
+  moved() {
+    this.save();
+    this.later();
+  }
+
+  async ask() {
+    const turn = ++this.asked;
+    const wish = this.wish;
+    if (!wish.dataset || activeJobs(["tune"]).length) { fill(this.check); fill(this.command); return this.drawAction(); }
+    try {
+      let answer;
+      while ((answer = await api.post("/api/runs/check", wish)).state === "measuring") {
+        if (turn !== this.asked) return;
+        if (!this.found) fill(this.check, el("p", { class: "quiet small-text measuring", text: "Looking at this machine …" }));
+        await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+        if (turn !== this.asked || studio.tab !== "tune") return;
+      }
+      if (turn !== this.asked) return;
+      Object.assign(this, { found: answer, refusal: null });
+    } catch (error) {
+      if (turn !== this.asked) return;
+      Object.assign(this, { found: null, refusal: error });
+    }
+    this.drawCheck();
+    this.drawCommand();
+    this.drawAction();
+  }
+
+  drawCheck() {
+    for (const field of this.node.querySelectorAll("[data-field]")) field.classList.toggle("wrong", Boolean(this.refusal?.message?.includes(field.dataset.field)));
+    if (this.refusal) return fill(this.check, problem(this.refusal));
+    const it = this.found;
+    if (!it) return fill(this.check);
+    const fact = (name, value, title = "") => [el("dt", { text: name }), el("dd", { class: "num", title }, value)];
+    fill(this.check, el("h3", { text: "Before launch" }),
+      el("ul", { class: "tune-findings" }, it.findings.map((one) => el("li", {}, el("span", { class: LEVELS[one.level][1] }, icon(LEVELS[one.level][0])), el("div", {}, el("p", { text: one.text }), one.hint ? el("p", { class: "quiet", text: one.hint }) : null)))),
+      el("dl", { class: "facts" },
+        fact("Runs on", `${it.plan.device === "cuda" ? "GPU" : "CPU"}, ${it.plan.precision}${it.plan.quantization === "none" ? "" : `, ${it.plan.quantization}`}`, it.plan.reason),
+        fact("Steps", fmt.int(it.steps)), fact("Memory", `about ${it.memory.total.toFixed(1)} of ${it.memory.free.toFixed(1)} GiB free`),
+        fact("Time", `about ${fmt.duration(it.seconds)}`, it.seconds_from)));
+  }
+
+  drawCommand() {
+    if (!this.found || this.refusal) return fill(this.command);
+    const text = this.found.command[this.language];
+    fill(this.command, el("div", { class: "row apart nowrap" }, el("h3", { text: "The command" }),
+      el("div", { class: "seg", role: "group", "aria-label": "Language" }, LANGUAGES.map(([id, label]) => el("button", { type: "button", "aria-pressed": String(id === this.language), on: { click: () => { this.language = id; this.drawCommand(); } } }, label))),
+      el("button", { class: "icon-btn", "aria-label": "Copy", title: "Copy", on: { click: () => navigator.clipboard?.writeText(text).then(() => toast("Copied."), tell) } }, icon("copy"))),
+      el("pre", { class: "tune-command mono", tabIndex: 0, text }));
+  }
+
+  drawAction() {
+    if (!this.overview) return;
+    if (activeJobs(["tune"]).length) return fill(this.action, el("p", { class: "quiet small-text", text: "A run is at work. Closing this page does not stop it; checkpoints are kept." }));
+    const nothing = this.found && this.found.facts.kept === 0;
+    fill(this.action, el("button", { class: "btn primary wide-btn", disabled: !this.found?.launchable || Boolean(this.refusal), on: { click: (event) => this.launch(event.currentTarget) } }, this.found?.launchable ? `Launch ${fmt.plural(this.found.steps, "step")}` : "Launch"),
+      nothing ? el("button", { class: "btn small", on: { click: () => openTab("select") } }, "Go to Select") : null);
+  }
+
+  async launch(button) {
+    button.disabled = true;
+    try { await api.post("/api/runs", this.wish); await refresh(); } catch (error) { tell(error); }
+    this.changed();
+  }
+}

@@ -1,0 +1,121 @@
+// Runs of the open data set: the chosen one with its curves, and the list of all.
+import { api, chart, el, empty, fill, fmt, param, problem, refresh, setParams, studio, tell } from "../studio.js";
+import { percentLess } from "../tune.js";
+
+const SMOOTH = 0.8;
+const REDRAW_MS = 1500;
+const STATES = { done: ["finished", "good"], running: ["running", "accent"], queued: ["waiting", ""], failed: ["failed", "bad"], cancelled: ["stopped", "warn"] };
+
+export class RunList {
+  constructor(node, { moved }) {
+    Object.assign(this, { node, reload: moved, rows: [], drawnAt: 0, asked: 0, shown: null });
+    this.head = el("div", { class: "stack tight" });
+    this.loss = el("div", { class: "tune-plot", role: "img", "aria-label": "Loss over steps" });
+    this.rate = el("div", { class: "tune-plot small", role: "img", "aria-label": "Learning rate over steps" });
+    this.speed = el("div", { class: "tune-plot small", role: "img", "aria-label": "Tokens a second over steps" });
+    this.plots = el("div", { class: "tune-plots" }, this.loss, el("div", { class: "stack tight" }, this.rate, this.speed));
+    this.table = el("div", { class: "stack tight" });
+  }
+
+  get chosen() {
+    return this.rows.find((row) => row.id === param("run")) ?? this.rows[0] ?? null;
+  }
+
+  draw(rows) {
+    this.rows = rows;
+    const run = this.chosen;
+    if (!run) return fill(this.node, empty({ title: "No run yet", text: "Check the settings on the left and launch. Loss, learning rate and speed appear here while it trains.", icon: "text" }));
+    if (!this.node.contains(this.head)) fill(this.node, el("section", { class: "card stack" }, this.head, this.plots), el("section", { class: "card stack tight" }, el("h2", { text: "Runs" }), this.table));
+    this.drawHead(run);
+    this.drawTable();
+    this.drawCurves(run.id);
+  }
+
+  /** Called while a run is at work: its curves grow. */
+  moved(job) {
+    if (Date.now() - this.drawnAt < REDRAW_MS) return;
+    this.drawnAt = Date.now();
+    const row = this.rows.find((one) => one.job?.id === job.id);
+    if (!row || row.job.state !== job.state || !row.base) return this.reload();
+    if (this.chosen === row) this.drawCurves(row.id);
+  }
+
+  drawHead(run) {
+    const [word, tone] = STATES[run.state] ?? [run.state, ""];
+    const tile = (label, value, note, title = "") => el("div", { class: "tune-tile", title }, el("span", { class: "small-text quiet", text: label }), el("span", { class: "tune-big num", text: value }), el("span", { class: "small-text quiet num", text: note }));
+    const losses = run.held_out, train = run.loss;
+    fill(this.head, el("div", { class: "row apart" }, el("div", { class: "row" }, el("h2", { text: run.name }), el("span", { class: `chip ${tone}`, text: word })),
+      el("div", { class: "row" },
+        ["cancelled", "failed"].includes(run.state) && run.base ? el("button", { class: "btn small", on: { click: (event) => this.goOn(run, event.currentTarget) } }, "Go on from the last checkpoint") : null,
+        run.state === "done" ? el("button", { class: "btn small", on: { click: () => this.showManifest(run) } }, "Manifest") : null)),
+      el("p", { class: "small-text quiet", text: [run.base?.label, run.settings.method === "qlora" ? "QLoRA" : "LoRA", of(run)].filter(Boolean).join(" · ") }),
+      run.problem ? problem({ message: run.problem }) : run.state === "failed" ? problem({ message: run.job?.error ?? "It failed.", hint: run.job?.hint }) : null,
+      losses || train ? el("div", { class: "tune-tiles" },
+        losses?.before != null ? tile("Held-out loss", `${fmt.number(losses.before, 3)} → ${fmt.number(losses.after, 3)}`, percentLess(losses.before, losses.after), "On records no step has seen") : null,
+        train?.first != null ? tile("Training loss", `${fmt.number(train.first, 3)} → ${fmt.number(train.last, 3)}`, percentLess(train.first, train.last)) : null,
+        run.steps ? tile("Steps", fmt.int(run.steps), run.seconds ? `in ${fmt.duration(run.seconds)}` : "") : null,
+        run.tokens_per_s ? tile("Speed", `${fmt.number(run.tokens_per_s, 0)} tokens/s`, "mean of the run") : null) : null);
+  }
+
+  async drawCurves(id) {
+    const turn = ++this.asked;
+    let told;
+    try { told = (await api.get(`/api/runs/${id}/curves`)).curves; } catch (error) { if (turn === this.asked) tell(error); return; }
+    if (turn !== this.asked) return;
+    const line = (name) => [(told[name] ?? []).map(([step]) => step), (told[name] ?? []).map(([, value]) => value)];
+    this.plots.hidden = !told.loss?.length && !told.held_out_loss?.length;
+    if (this.plots.hidden) return;
+    const [steps, loss] = line("loss"), [heldAt, held] = line("held_out_loss");
+    chart(this.loss, (c) => ({ data: [
+      { type: "scatter", mode: "lines", x: steps, y: loss, name: "training", line: { color: c.ink3, width: 1 }, opacity: 0.55, hovertemplate: "step %{x}<br>loss %{y:.3f}<extra></extra>" },
+      { type: "scatter", mode: "lines", x: steps, y: smoothed(loss), name: "smoothed", line: { color: c.accent, width: 2 }, hoverinfo: "skip" },
+      { type: "scatter", mode: "lines+markers", x: heldAt, y: held, name: "held out", line: { color: c.types.detail, width: 2 }, marker: { size: 6 }, hovertemplate: "step %{x}<br>held out %{y:.3f}<extra></extra>" },
+    ], layout: { showlegend: true, legend: { orientation: "h", y: 1.12, x: 0 }, margin: { t: 30, b: 36, l: 46, r: 8 }, xaxis: { title: { text: "step" } }, yaxis: { title: { text: "loss, nats a token" } } } }));
+    const small = (node, name, title, format) => {
+      const [x, y] = line(name);
+      chart(node, (c) => ({ data: [{ type: "scatter", mode: "lines", x, y, line: { color: c.accent, width: 1.5 }, hovertemplate: `step %{x}<br>%{y:${format}}<extra></extra>` }], layout: { title: { text: title, font: { size: 12 }, x: 0.02, y: 0.97 }, margin: { t: 26, b: 22, l: 46, r: 8 } } }));
+    };
+    small(this.rate, "learning_rate", "Learning rate", ".2e");
+    small(this.speed, "tokens_per_s", "Tokens a second", ".0f");
+  }
+
+  drawTable() {
+    const change = (run) => (!run.before ? "the first" : run.difference.length ? run.difference.map((one) => `${one.field} ${one.before ?? "—"} → ${one.now ?? "—"}`).join(", ") : "none");
+    fill(this.table, el("div", { class: "tune-scroll" }, el("table", { class: "table" },
+      el("thead", {}, el("tr", {}, ["Run", "State", "Records", "Held-out loss", "Changed since the run before", "Started"].map((text) => el("th", { text })))),
+      el("tbody", {}, this.rows.map((run) => el("tr", { class: run.id === this.chosen.id ? "chosen" : "" },
+        el("td", {}, el("button", { class: "btn plain small", "aria-current": run.id === this.chosen.id ? "true" : null, on: { click: () => { setParams({ run: run.id }); this.draw(this.rows); } } }, run.name)),
+        el("td", {}, el("span", { class: `chip ${(STATES[run.state] ?? ["", ""])[1]}`, text: (STATES[run.state] ?? [run.state])[0] })),
+        el("td", { text: of(run) }),
+        el("td", { class: "n", text: run.held_out?.before != null ? `${fmt.number(run.held_out.before, 3)} → ${fmt.number(run.held_out.after, 3)}` : "" }),
+        el("td", { class: "small-text", text: change(run) }), el("td", { class: "small-text", text: run.made_at ? fmt.when(run.made_at) : "" })))))));
+  }
+
+  async goOn(run, button) {
+    button.disabled = true;
+    try { await api.post(`/api/runs/${run.id}/resume`, {}); await refresh(); } catch (error) { tell(error); }
+    this.reload();
+  }
+
+  async showManifest(run) {
+    let told;
+    try { told = await api.get(`/api/runs/${run.id}`); } catch (error) { return tell(error); }
+    const dialog = el("dialog", { class: "sheet modal tune-manifest", "aria-label": "Manifest", on: { close: () => dialog.remove(), click: (event) => { if (event.target === dialog) dialog.close(); } } },
+      el("h2", { text: `Manifest of ${run.name}` }), el("p", { class: "small-text quiet mono", text: told.folder }), el("pre", { class: "tune-command mono", tabIndex: 0, text: JSON.stringify(told.manifest, null, 2) }),
+      el("form", { method: "dialog", class: "row end" }, el("button", { class: "btn", text: "Close" })));
+    document.querySelector("#a2, body").append(dialog);
+    dialog.showModal();
+  }
+}
+
+/** Which records a run was trained on, in words. */
+function of(run) {
+  const from = run.selection?.name === "current" ? "the open selection" : run.selection?.name ? `“${run.selection.name}”` : "";
+  return [run.records ? fmt.plural(run.records, "record") : "", from ? `of ${from}` : "", run.selection?.dataset ? `in ${run.selection.dataset}` : ""].filter(Boolean).join(" ");
+}
+
+/** Exponential mean, its start corrected, so that the line doesn't begin at zero. */
+function smoothed(values) {
+  let mean = 0;
+  return values.map((value, i) => { mean = SMOOTH * mean + (1 - SMOOTH) * value; return mean / (1 - SMOOTH ** (i + 1)); });
+}
