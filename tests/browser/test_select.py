@@ -284,10 +284,17 @@ def test_the_browsers_cascade_decides_as_the_python_cascade(page: Page, studio_s
                  const c = await import("/studio/js/select/cascade.js");
                  const columns = c.readColumns(Uint8Array.from(atob(blob), (x) => x.charCodeAt(0)).buffer);
                  const result = c.cascade(columns, spec, new Map(decisions));
-                 return { code: [...result.code], funnel: c.funnel(columns, result), lines: result.lines };
+                 const axes = Object.fromEntries(c.STAGES.map((stage) => [stage, c.axisOf(columns, stage)]));
+                 const bins = Object.fromEntries(c.STAGES.map((stage) => [stage, axes[stage] && c.binsOf(columns[stage], axes[stage], 48)]));
+                 return { code: [...result.code], lines: result.lines, ...c.summary(columns, result, bins, 48) };
                }""", [base64.b64encode(blob).decode(), spec.as_json(), list(map(list, decisions.items()))])
         assert found["code"] == expected.code.tolist(), spec
         for ours, theirs in zip(found["funnel"], funnel_counts(table, expected), strict=True):
             assert {name: ours[name] for name in ("group", "imported", "scored", "question", "answer", "kept")} == {name: theirs[name] for name in ("group", "imported", "scored", "question", "answer", "kept")}
+        assert found["counts"]["kept"] == int(expected.kept.sum())
+        for stage, alive, passed in (("question", np.ones(n, bool), expected.passed_question), ("answer", expected.passed_question, expected.passed_answer)):
+            members = alive & ~np.isnan(getattr(table, stage))
+            if not np.isnan(getattr(table, stage)).all():
+                assert (sum(found["bars"][stage][ALL]["kept"]), sum(found["bars"][stage][ALL]["dropped"])) == (int((members & passed).sum()), int((members & ~passed).sum()))
         lowest = {stage: {group: line["lowest"] for group, line in found["lines"][stage].items()} for stage in ("question", "answer")}
         assert lowest == expected.cuts

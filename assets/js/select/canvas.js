@@ -1,5 +1,5 @@
 // The cascade canvas: one line a type from imported to kept, with both cuts on it, and the sum below.
-import { el, fill, fmt, studio } from "../studio.js";
+import { el, fill, fmt, openTab, studio } from "../studio.js";
 import { ALL, groupsOf, STAGES, TYPES } from "./cascade.js";
 import { desk, heard, setSpec } from "./desk.js";
 import { panel } from "./panel.js";
@@ -9,6 +9,7 @@ const nameOf = (group) => (group === ALL ? "All types" : desk.info.types.find((t
 /** Fill a node with the canvas of the open data set. Returns a way to stop. */
 export function canvas(node) {
   let panels = [], cells = [], shape = "", perType = null;
+  const notes = el("div", { class: "without small-text" });
   const build = () => {
     panels.forEach((p) => p.stop());
     perType = desk.spec.per_type;
@@ -29,14 +30,16 @@ export function canvas(node) {
         const row = el("div", { class: `cascade-row cascade-sum ${group === ALL ? "total" : ""}`, data: { sum: group } });
         cells.push({ group, row });
         return row;
-      })), without());
+      })), notes);
     draw();
     panels.forEach((p) => p.draw());
   };
   const draw = () => { for (const cell of cells) drawCell(cell); };
+  const drawNotes = () => { fill(notes, without()); notes.hidden = !notes.children.length; };
   const loaded = () => {
     if (!desk.loaded) return;
-    const now = JSON.stringify([desk.id, desk.spec.per_type, desk.columns.imported, desk.info.scorers, desk.info.keys, desk.info.unscored]);
+    drawNotes();
+    const now = JSON.stringify([desk.id, desk.spec.per_type, desk.columns.imported, desk.info.keys, STAGES.map((stage) => desk.info.scorers[stage].map((row) => row.digest))]);
     if (now === shape) { draw(); panels.forEach((p) => p.draw()); return; }
     shape = now;
     build();
@@ -89,13 +92,14 @@ function keptWords(f) {
     ...notes.map((text) => el("span", { class: "num small-text quiet", text }))];
 }
 
-/** A sentence for each stage where records have no score: how many of how many, why, and what that means. */
+/** A sentence for each stage where records have no score: how many of how many, why, and what to do. */
 function without() {
-  const lines = STAGES.filter((stage) => desk.info.scorers[stage].length && desk.info.unscored[stage].without).map((stage) => {
+  const scoring = studio.jobs.some((job) => job.active && job.kind === "score" && job.dataset_id === desk.id);
+  return STAGES.filter((stage) => desk.info.unscored[stage].without).map((stage) => {
     const { without: n, of, reasons } = desk.info.unscored[stage];
-    const scoring = studio.jobs.some((job) => job.active && job.kind === "score" && job.dataset_id === desk.id);
+    const none = !desk.info.scorers[stage].length;
     const why = reasons.length ? `: ${reasons.map((r) => `${r.reason} (${stage === "question" ? fmt.int(r.places) : fmt.plural(r.places, "answer")})`).join("; ")}` : scoring ? ": scoring is still at work" : ": not scored yet";
-    return el("p", {}, el("b", { class: "num", text: fmt.ofN(n, of) }), ` records have no ${stage} score`, el("span", { class: "record-text", text: why }), ". They pass no cut; find them under “No score” and keep by hand those you want.");
+    return el("p", { data: { without: stage } }, el("b", { class: "num", text: fmt.ofN(n, of) }), ` records have no ${stage} score`, el("span", { class: "record-text", text: why }),
+      ". They pass no cut; ", none && !scoring ? el("button", { class: "link", type: "button", text: `score the ${stage}s`, on: { click: () => openTab("score") } }) : "find them under “No score”", none && !scoring ? ", or keep records by hand." : " and keep by hand those you want.");
   });
-  return lines.length ? el("div", { class: "without small-text" }, lines) : null;
 }

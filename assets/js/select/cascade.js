@@ -64,8 +64,12 @@ export function cascade(columns, spec, decisions = new Map()) {
   const passed = { question: new Uint8Array(n), answer: new Uint8Array(n) };
   const lines = { question: {}, answer: {} };
   for (const group of groupsOf(spec)) {
-    lines.question[group] = stage(columns.orders.question[group], question, null, spec.question[group], passed.question);
-    lines.answer[group] = stage(columns.orders.answer[group], answer, passed.question, spec.answer[group], passed.answer);
+    const order = columns.orders.question[group];
+    lines.question[group] = stage(order, question, null, order.length, spec.question[group], passed.question);
+  }
+  const alive = answerable(columns, passed.question);
+  for (const group of groupsOf(spec)) {
+    lines.answer[group] = stage(columns.orders.answer[group], answer, passed.question, alive[group], spec.answer[group], passed.answer);
   }
   const code = new Uint8Array(n);
   for (let i = 0; i < n; i++) {
@@ -80,9 +84,14 @@ export function cascade(columns, spec, decisions = new Map()) {
   return { code, passed, lines };
 }
 
-function stage(order, scores, alive, cut, passed) {
-  let members = order.length;
-  if (alive) { members = 0; for (let i = 0; i < order.length; i++) members += alive[order[i]]; }
+/** {group: records that passed the question cut and have an answer score}. In file order: jumping through memory is what costs time here. */
+function answerable({ n, answer, type }, passed) {
+  const counts = [0, 0, 0];
+  for (let i = 0; i < n; i++) if (passed[i] === 1 && answer[i] === answer[i]) counts[type[i]]++;
+  return { conversation: counts[0], detail: counts[1], complex: counts[2], [ALL]: counts[0] + counts[1] + counts[2] };
+}
+
+function stage(order, scores, alive, members, cut, passed) {
   const line = { members, passed: 0, lowest: null, next: null };
   const byValue = cut.mode === "value";
   const floor = Math.fround(cut.amount);
@@ -119,32 +128,43 @@ export function indexOf({ ids, n }, id) {
   return -1;
 }
 
-/** One row a type and one for all: {group, imported, scored, question, answered, answer, kept, handKept, handDropped, capped}. `answered`: passed the question cut and has an answer score. */
-export function funnel(columns, { code, passed }) {
+/**
+ * What a result amounts to, in one pass over the file:
+ * funnel: one row a type and one for all, {group, imported, scored, question, answered, answer, kept, handKept, handDropped, capped} (`answered`: passed the question cut and has an answer score) ·
+ * counts: records behind each choice of the grid · bars: {stage: {group: {kept, dropped}}} per bin; the answer stage counts what passed the question cut. bins: {stage: bin of each record, or null}.
+ */
+export function summary(columns, { code, passed }, bins, count) {
   const rows = [...TYPES, ALL].map((group) => ({ group, imported: 0, scored: 0, question: 0, answered: 0, answer: 0, kept: 0, handKept: 0, handDropped: 0, capped: 0 }));
-  for (let i = 0; i < columns.n; i++) {
-    const row = rows[columns.type[i]];
-    row.imported++;
-    if (!Number.isNaN(columns.question[i])) row.scored++;
-    if (passed.question[i]) { row.question++; if (!Number.isNaN(columns.answer[i])) row.answered++; }
-    row.answer += passed.answer[i];
-    if (code[i] === KEPT) row.kept++;
-    else if (code[i] === HAND_KEPT) { row.kept++; row.handKept++; } else if (code[i] === HAND_DROPPED) row.handDropped++;
-    else if (code[i] === IMAGE_CAP) row.capped++;
+  const tally = new Uint32Array(3 * 8), unscored = [0, 0, 0];
+  const bars = STAGES.map(() => new Uint32Array(3 * 2 * (count + 1)));
+  const { n, question, answer, type } = columns;
+  const binQ = bins.question, binA = bins.answer;
+  const scored = [0, 0, 0], passQ = [0, 0, 0], answered = [0, 0, 0], passA = [0, 0, 0];
+  for (let i = 0; i < n; i++) {
+    const t = type[i], q = question[i], a = answer[i];
+    tally[t * 8 + code[i]]++;
+    if (q === q) { scored[t]++; if (binQ) bars[0][(t * 2 + passed.question[i]) * (count + 1) + binQ[i]]++; }
+    if (q !== q || a !== a) unscored[t]++;
+    if (passed.question[i] === 0) continue;
+    passQ[t]++;
+    passA[t] += passed.answer[i];
+    if (a === a) { answered[t]++; if (binA) bars[1][(t * 2 + passed.answer[i]) * (count + 1) + binA[i]]++; }
   }
-  for (const row of rows.slice(0, -1)) for (const name of Object.keys(row)) if (name !== "group") rows.at(-1)[name] += row[name];
-  return rows;
+  const total = rows[3];
+  for (let t = 0; t < 3; t++) {
+    const of = (c) => tally[t * 8 + c];
+    Object.assign(rows[t], { imported: columns.imported[t], scored: scored[t], question: passQ[t], answered: answered[t], answer: passA[t], kept: of(KEPT) + of(HAND_KEPT), handKept: of(HAND_KEPT), handDropped: of(HAND_DROPPED), capped: of(IMAGE_CAP) });
+    for (const name of Object.keys(total)) if (name !== "group") total[name] += rows[t][name];
+  }
+  const counts = { kept: total.kept, dropped: n - total.kept, hand: total.handKept + total.handDropped, unscored: unscored[0] + unscored[1] + unscored[2], all: n };
+  return { funnel: rows, counts, bars: Object.fromEntries(STAGES.map((stage, s) => [stage, barsOf(bars[s], count)])) };
 }
 
-/** How many records each choice of the grid holds. */
-export function countsOf(columns, { code }) {
-  const counts = { kept: 0, dropped: 0, hand: 0, unscored: 0, all: columns.n };
-  for (let i = 0; i < columns.n; i++) {
-    if (isKept(code[i])) counts.kept++; else counts.dropped++;
-    if (code[i] >= HAND_KEPT) counts.hand++;
-    if (Number.isNaN(columns.question[i]) || Number.isNaN(columns.answer[i])) counts.unscored++;
-  }
-  return counts;
+function barsOf(tally, count) {
+  const part = (t, passed) => Array.from(tally.subarray((t * 2 + passed) * (count + 1), (t * 2 + passed) * (count + 1) + count));
+  const groups = Object.fromEntries(TYPES.map((type, t) => [type, { kept: part(t, 1), dropped: part(t, 0) }]));
+  const sum = (name) => groups.conversation[name].map((n, i) => n + groups.detail[name][i] + groups.complex[name][i]);
+  return { ...groups, [ALL]: { kept: sum("kept"), dropped: sum("dropped") } };
 }
 
 /** Score range of one stage for its axis: the ends are drawn in where a few outliers would squeeze all others. */
@@ -159,9 +179,9 @@ export function axisOf(columns, name) {
   return { low: low - pad, high: high + pad };
 }
 
-/** Bin of each record on an axis (255: no score); outliers fall into the outer bins. */
+/** Bin of each record on an axis (`count`: no score); outliers fall into the outer bins. */
 export function binsOf(scores, axis, count) {
-  const bins = new Uint8Array(scores.length).fill(255);
+  const bins = new Uint8Array(scores.length).fill(count);
   const scale = count / (axis.high - axis.low);
   for (let i = 0; i < scores.length; i++) {
     if (!Number.isNaN(scores[i])) bins[i] = Math.max(0, Math.min(count - 1, Math.floor((scores[i] - axis.low) * scale)));
@@ -169,29 +189,11 @@ export function binsOf(scores, axis, count) {
   return bins;
 }
 
-/** Counts per bin of one stage and group: {kept, dropped}. The answer stage counts what passed the question cut. */
-export function histogram(columns, result, name, group, bins, count) {
-  const kept = new Array(count).fill(0), dropped = new Array(count).fill(0);
-  const order = columns.orders[name][group];
-  const alive = name === "answer" ? result.passed.question : null;
-  const passed = result.passed[name];
-  for (let i = 0; i < order.length; i++) {
-    const at = order[i];
-    if (alive && !alive[at]) continue;
-    (passed[at] ? kept : dropped)[bins[at]]++;
-  }
-  return { kept, dropped };
-}
-
-/** Members of a stage and group with a score of at least `value`, and all of them. */
+/** How many members of a stage and group have a score of at least `value`. */
 export function atLeast(columns, result, name, group, value) {
   const order = columns.orders[name][group], scores = columns[name];
   const alive = name === "answer" ? result.passed.question : null;
-  let above = 0, members = 0;
-  for (let i = 0; i < order.length; i++) {
-    if (alive && !alive[order[i]]) continue;
-    members++;
-    if (scores[order[i]] >= value) above++;
-  }
-  return { above, members };
+  let above = 0;
+  for (let i = 0; i < order.length && scores[order[i]] >= value; i++) if (!alive || alive[order[i]]) above++;
+  return above;
 }

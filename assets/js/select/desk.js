@@ -1,12 +1,12 @@
 // What the Select tab works on: score columns, the working cuts, manual decisions, and what they do. Draws nothing.
 import { api, debounce, refresh, studio, tell, toast } from "../studio.js";
-import { axisOf, binsOf, cascade, countsOf, funnel, indexOf, readColumns, STAGES } from "./cascade.js";
+import { axisOf, binsOf, cascade, indexOf, readColumns, STAGES, summary } from "./cascade.js";
 import { same } from "./spec.js";
 
 export const BINS = 48;
 const SETTLE_MS = 260;
 
-/** loaded: a data set's scores are here · spec: the working cuts · live: {result, funnel, counts} of spec and decisions · exact: the server's answer to the last stored cuts. */
+/** loaded: a data set's scores are here · spec: the working cuts · live: {result, funnel, counts, bars} of spec and decisions · exact: the server's answer to the last stored cuts. */
 export const desk = {
   loaded: false, error: null, id: null, info: null, columns: null, axes: {}, bins: {}, digits: {}, spec: null, stored: null,
   decisions: new Map(), live: null, exact: null, undo: null, redo: null, drag: null, problem: null,
@@ -43,8 +43,8 @@ export async function load() {
 }
 
 async function columnsOf(id) {
-  const response = await fetch(`/api/selections/columns?dataset=${id}`, { credentials: "same-origin" });
-  if (!response.ok) throw Object.assign(new Error("The scores could not be read."), { hint: "Reload the page." });
+  const response = await fetch(`/api/selections/columns?dataset=${id}`, { credentials: "same-origin" }).catch(() => null);
+  if (!response?.ok) throw Object.assign(new Error("The scores could not be read."), { hint: "Reload the page." });
   return response.arrayBuffer();
 }
 
@@ -67,7 +67,7 @@ function take(info, buffer = null) {
 
 function recount() {
   const result = cascade(desk.columns, desk.spec, desk.decisions);
-  desk.live = { result, funnel: funnel(desk.columns, result), counts: countsOf(desk.columns, result) };
+  desk.live = { result, ...summary(desk.columns, result, desk.bins, BINS) };
 }
 
 let frame = 0;

@@ -33,9 +33,13 @@ export function grid(node, hooks) {
     setParams({ show: wish.show === "kept" ? null : wish.show, type: wish.type || null });
     ask();
   }
+  fill(shows, SHOWS.map(([id, label]) => el("button", { type: "button", data: { show: id }, on: { click: () => set({ show: id }) } }, label, el("span", { class: "num quiet" }))));
   const head = () => {
     if (!desk.loaded) return;
-    fill(shows, SHOWS.map(([id, label]) => el("button", { type: "button", "aria-pressed": String(id === wish.show), data: { show: id }, on: { click: () => set({ show: id }) } }, label, el("span", { class: "num quiet", text: ` ${fmt.int(desk.live.counts[id])}` }))));
+    for (const button of shows.children) {
+      button.setAttribute("aria-pressed", String(button.dataset.show === wish.show));
+      button.lastChild.textContent = ` ${fmt.int(desk.live.counts[button.dataset.show])}`;
+    }
   };
   const drawTypes = () => fill(type, el("option", { value: "", text: "All types" }), desk.info.types.map((t) => el("option", { value: t.id, text: t.label, selected: t.id === wish.type })));
 

@@ -1,6 +1,6 @@
 // One histogram with its cut: bars that pass in the accent colour, a line that is dragged on the plot, a number field beside it.
 import { chart, el, fill, fmt, icon, loadPlotly } from "../studio.js";
-import { atLeast, histogram } from "./cascade.js";
+import { atLeast } from "./cascade.js";
 import { BINS, desk, heard, setProblem, setSpec } from "./desk.js";
 import { amountText, everywhere, exactShare, inMode, readAmount, same, withCut } from "./spec.js";
 
@@ -31,9 +31,9 @@ export function panel(stage, group, label) {
   const change = (next, options) => setSpec(withCut(desk.spec, stage, group, next), options);
 
   // --- drawing
-  let drawn = false, busy = false, again = false, bars = null;
+  let drawn = "", busy = false, again = false, bars = null;
   const figure = (c) => {
-    bars = histogram(desk.columns, desk.live.result, stage, group, desk.bins[stage], BINS);
+    bars = desk.live.bars[stage][group];
     const width = (axis().high - axis().low) / BINS;
     const x = Array.from({ length: BINS }, (_, i) => axis().low + (i + 0.5) * width);
     const trace = (y, color) => ({ type: "bar", x, y, width: width * 0.86, marker: { color, line: { width: 0 } }, hoverinfo: "skip" });
@@ -49,8 +49,11 @@ export function panel(stage, group, label) {
     if (busy) { again = true; return; }
     busy = true;
     try {
-      if (!drawn) { drawn = true; await chart(plot, figure, { staticPlot: true }); } else {
-        bars = histogram(desk.columns, desk.live.result, stage, group, desk.bins[stage], BINS);
+      const scale = `${axis().low} ${axis().high}`;
+      if (drawn !== scale) { drawn = scale; await chart(plot, figure, { staticPlot: true }); } else {
+        const now = desk.live.bars[stage][group];
+        if (same(now, bars)) return; // a cut of another type was moved
+        bars = now;
         const Plotly = await loadPlotly();
         await Plotly.restyle(plot, { y: [bars.dropped, bars.kept] }, [0, 1]);
       }
@@ -109,7 +112,8 @@ export function panel(stage, group, label) {
     const mode = cut().mode;
     if (mode === "value") return { mode, amount: Number(value.toFixed(desk.digits[stage] + 1)) };
     const all = value <= axis().low, none = value >= axis().high;
-    const { above, members } = all || none ? { above: all ? line().members : 0, members: line().members } : atLeast(desk.columns, desk.live.result, stage, group, value);
+    const { members } = line();
+    const above = all ? members : none ? 0 : atLeast(desk.columns, desk.live.result, stage, group, value);
     return mode === "count" ? { mode, amount: above } : { mode, amount: members > 2000 ? Number((above / members).toFixed(3)) : exactShare(above, members) };
   }
   surface.addEventListener("pointerdown", (event) => {

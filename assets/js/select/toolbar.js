@@ -83,7 +83,7 @@ function history() {
     try { answer = await api.get("/api/selections/history", { dataset: desk.id }); } catch (error) { return tell(error); }
     fill(body, el("h3", { text: "Done by hand" }),
       answer.actions.length ? el("ol", { class: "history" }, answer.actions.map((action) => el("li", { class: action.undone ? "undone" : "", data: { kind: action.kind } },
-        el("div", { class: "grow" }, el("p", { class: "record-text history-text", text: action.detail.replace(/^(undo|redo): /, "") }), el("p", { class: "quiet small-text", text: [fmt.when(action.created_at), action.author, KINDS[action.kind], action.undone ? "undone" : ""].filter(Boolean).join(" · ") })),
+        el("div", { class: "grow" }, el("p", { class: "record-text history-text", text: `${KINDS[action.kind] ? `${KINDS[action.kind]}: ` : ""}${action.detail.replace(/^(undo|redo): /, "")}` }), el("p", { class: "quiet small-text", text: [fmt.when(action.created_at), action.author, action.undone ? "undone" : ""].filter(Boolean).join(" · ") })),
         action.kind === "decision" && !action.undone ? el("button", { class: "btn small plain", text: "Undo", "aria-label": `Undo: ${action.detail}`, on: { click: () => step("undo", action.id) } }) : null)))
         : el("p", { class: "quiet", text: "Nothing yet. Keep (K) or drop (D) a record below; each step stands here and can be undone." }),
       answer.total > answer.actions.length ? el("p", { class: "quiet small-text", text: `The latest ${fmt.ofN(answer.actions.length, answer.total)} steps.` }) : null);
