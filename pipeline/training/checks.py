@@ -169,9 +169,11 @@ def estimate_memory(spec: ModelSpec, settings: TuneSettings, plan: Plan, facts: 
 
 
 ACTIVATION_BYTES = 60
-VOCABULARY = 49_216 / 1.2
+VOCABULARY = 40_000
+"""Between the 32,064 words of LLaVA-1.5 and the 49,216 of the embedded model."""
 ANSWER_SHARE = 0.5
 LOGIT_COPIES = 3
+"""fp32 logits of labelled positions: themselves, their softmax, their gradient."""
 RUNTIME_GIB = {"cpu": 0.9, "cuda": 1.2}
 """Libraries and the device's context."""
 WIDE = 8 / 3

@@ -137,7 +137,7 @@ def train(config: Config, report: Journal, stopping: StopFlag) -> bool:
     told.eval_on_start = bool(held_out) and checkpoint is None
     pad = int(loaded.tokenizer.pad_token_id)
     watch = Watch(settings, report, stopping, lambda: learner.tokens_seen, bool(held_out))
-    trainer = TuneTrainer(learner, settings, told, train_dataset=training, eval_dataset=held_out or None, callbacks=[watch],
+    trainer = TuneTrainer(learner, settings, told, stopping, train_dataset=training, eval_dataset=held_out or None, callbacks=[watch],
                           data_collator=lambda rows: collate(rows, pad))
     trainer.callback_handler.callbacks = [one for one in trainer.callback_handler.callbacks if type(one).__name__ != "PrinterCallback"]
     report({"event": "start", "of": told.max_steps, "trained_parameters": trained, "resumed_from": int(checkpoint.name.split("-")[1]) if checkpoint else 0, **counts})
@@ -259,9 +259,8 @@ def main(told: list[str] | None = None) -> int:
         end_with_parent()
     report = Journal(config.folder / METRICS)
     try:
-        lock = hold(config.folder)
+        hold(config.folder)  # to the very end of the process: who waits for the lock waits for us to be gone
         finished = train(config, report, stopping)
-        os.close(lock)
     except StudioError as error:
         log.error("%s", error.show())
         report({"event": "error", "error": error.message, "hint": error.hint, "place": error.place})

@@ -37,7 +37,7 @@ class TuneSettings:
     projector: bool = knob(True, "Train the projector", "Also tune the layer that turns image features into words. The vision tower always stays as it is.",
                            group="plan")
     epochs: float = knob(3.0, "Epochs", "How often every record is seen.", group="pace", low=0.01, high=100)
-    max_steps: int = knob(0, "Steps at most", "Ends the run after this many steps whatever the epochs say; 0 lets the epochs decide.",
+    max_steps: int = knob(0, "Steps", "Trains exactly this many steps instead of whole epochs; 0 lets the epochs decide.",
                           group="pace", low=0, high=1_000_000)
     learning_rate: float = knob(2e-4, "Learning rate", "Of the adapter, at its peak.", group="pace", low=1e-7, high=0.1)
     projector_learning_rate: float = knob(2e-5, "Projector learning rate", "Smaller than the adapter's: the projector is trained already.",
@@ -112,9 +112,10 @@ class TuneSettings:
 
     def steps(self, records: int) -> int:
         """Optimizer steps of the whole run over this many training records."""
-        an_epoch = math.ceil(math.ceil(records / self.batch_size) / self.gradient_accumulation) if records else 0
-        by_epochs = math.ceil(an_epoch * self.epochs)
-        return min(self.max_steps, by_epochs) if self.max_steps else by_epochs
+        if not records:
+            return 0
+        an_epoch = math.ceil(math.ceil(records / self.batch_size) / self.gradient_accumulation)
+        return self.max_steps or math.ceil(an_epoch * self.epochs)
 
 
 def describe() -> list[dict[str, Any]]:

@@ -62,10 +62,11 @@ class ByLength(Sampler[int]):
 class TuneTrainer(Trainer):
     """Checkpoints hold trained parameters only; evaluation weighs by tokens, not by batches."""
 
-    def __init__(self, learner: Learner, settings: TuneSettings, arguments: TrainingArguments, **rest: Any) -> None:
+    def __init__(self, learner: Learner, settings: TuneSettings, arguments: TrainingArguments, stopping: Callable[[], bool], **rest: Any) -> None:
         super().__init__(learner, arguments, **rest)
         self.settings = settings
         self.learner = learner
+        self.stopping = stopping
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int]:
         rows: Any = train_dataset if train_dataset is not None else self.train_dataset
@@ -78,7 +79,12 @@ class TuneTrainer(Trainer):
         return self.optimizer
 
     def evaluate(self, eval_dataset: Dataset | None = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval") -> dict[str, float]:
-        """Mean loss of an answer token over all held-out records."""
+        """Mean loss of an answer token over all held-out records. Looking changes nothing: the random state is put back."""
+        devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+        with torch.random.fork_rng(devices):
+            return self._look(eval_dataset, metric_key_prefix)
+
+    def _look(self, eval_dataset: Dataset | None, prefix: str) -> dict[str, float]:
         model = self.model_wrapped
         model.eval()
         loss, count = 0.0, 0
@@ -87,10 +93,18 @@ class TuneTrainer(Trainer):
                 found = model(**self._prepare_inputs(batch))
             loss += float(found["loss_sum"])
             count += int(found["tokens"])
-            self.control = self.callback_handler.on_prediction_step(self.args, self.state, self.control)
-        metrics = {f"{metric_key_prefix}_loss": loss / max(count, 1)}
+            if self.stopping():
+                return self._break_off()
+        metrics = {f"{prefix}_loss": loss / max(count, 1)}
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+    def _break_off(self) -> dict[str, float]:
+        """Leave an evaluation because a person asked to stop; the steps done so far are saved."""
+        if self.state.global_step == 0:
+            raise Stopped()
+        self.control.should_save = self.control.should_training_stop = True
+        return {}
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
         folder = Path(output_dir or self.args.output_dir)
@@ -151,10 +165,6 @@ class Watch(TrainerCallback):
                      "grad_norm": _finite(logs.get("grad_norm")), "epoch": state.epoch, "tokens_per_s": tokens / max(seconds, 1e-9),
                      "left_s": (state.max_steps - step) * (now - since) / max(step - first, 1)})
 
-    def on_prediction_step(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any) -> None:
-        if self.stopping():
-            raise Stopped()
-
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: dict[str, float] | None = None, **rest: Any) -> None:
         self.report({"event": "evaluation", "step": state.global_step, "held_out_loss": (metrics or {})["eval_loss"]})
 
@@ -165,7 +175,7 @@ class Watch(TrainerCallback):
 
 
 class Stopped(Exception):
-    """A person asked to stop in the middle of an evaluation."""
+    """A person asked to stop before the first step."""
 
 
 def _finite(value: Any) -> float | None:

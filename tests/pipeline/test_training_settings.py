@@ -84,7 +84,7 @@ def test_a_projector_rate_far_above_the_adapters_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("records", "batch", "accumulation", "epochs", "most", "steps"),
-                         [(96, 4, 1, 3, 0, 72), (97, 4, 1, 3, 0, 75), (10, 4, 2, 1, 0, 2), (96, 4, 1, 3, 20, 20), (96, 8, 1, 0.5, 0, 6), (0, 4, 1, 3, 0, 0)])
+                         [(96, 4, 1, 3, 0, 72), (97, 4, 1, 3, 0, 75), (10, 4, 2, 1, 0, 2), (96, 4, 1, 3, 20, 20), (8, 4, 1, 3, 20, 20), (96, 8, 1, 0.5, 0, 6), (0, 4, 1, 3, 0, 0)])
 def test_steps_follow_from_records(records: int, batch: int, accumulation: int, epochs: float, most: int, steps: int) -> None:
     assert TuneSettings(batch_size=batch, gradient_accumulation=accumulation, epochs=epochs, max_steps=most).steps(records) == steps
 
