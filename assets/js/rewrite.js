@@ -1,5 +1,5 @@
 // The Rewrite tab: start panel at the left; beside it the workbench, what came of the run, and a box to try any text.
-import { activeJobs, api, el, empty, fill, island, on, openTab, param, problem, setParams, studio } from "./studio.js";
+import { activeJobs, api, el, empty, fill, icon, island, on, openTab, param, problem, setParams, studio } from "./studio.js";
 import { Bench } from "./rewrite/bench.js";
 import { LiveBox } from "./rewrite/live.js";
 import { RunPanel } from "./rewrite/run.js";
@@ -36,7 +36,7 @@ island("rewrite", (node) => {
     if (keys.length < 2) return fill(picker);
     const select = el("select", { class: "select", "aria-label": "Which run", on: { change: () => { setParams({ rw_key: select.value === keys[0].key ? null : select.value, rw_id: null }); load(); } } },
       keys.map(({ key, texts }, i) => el("option", { value: key, text: `${i ? "" : "Latest: "}${key} (${texts})`, selected: key === (param("rw_key") || keys[0].key) })));
-    fill(picker, el("span", { class: "picker" }, select));
+    fill(picker, el("span", { class: "picker" }, select, icon("down")));
   };
 
   async function load({ quiet = false } = {}) {

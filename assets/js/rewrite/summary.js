@@ -44,7 +44,7 @@ export class Summary {
       const marks = [line(found.median_before, c.ink2, `before ${fmt.number(found.median_before)}`, left ? "left" : "right"), line(found.median_after, c.accent, `after ${fmt.number(found.median_after)}`, left ? "right" : "left")];
       return {
         data: [{ type: "bar", x: middle, y: found.before, width, name: "before", marker: { color: c.ink3, opacity: 0.45 }, hovertemplate: "%{y} before<extra></extra>" }, { type: "bar", x: middle, y: found.after, width, name: "after", marker: { color: c.accent, opacity: 0.6 }, hovertemplate: "%{y} after<extra></extra>" }],
-        layout: { barmode: "overlay", shapes: marks.map(([shape]) => shape), annotations: marks.map(([, note]) => note), margin: { t: 26, b: 38 }, xaxis: { title: { text: "nats a token" } }, yaxis: { title: { text: "texts" }, rangemode: "tozero", tickformat: "d" } },
+        layout: { barmode: "overlay", shapes: marks.map(([shape]) => shape), annotations: marks.map(([, note]) => note), margin: { t: 26, b: 38 }, xaxis: { title: { text: "nats a token" } }, yaxis: { title: { text: "texts" }, rangemode: "tozero", tickformat: "d", dtick: Math.max(...found.before, ...found.after) < 6 ? 1 : undefined } },
       };
     });
   }
