@@ -120,8 +120,8 @@ export class LaunchForm {
     if (!this.found || this.refusal) return fill(this.command);
     const text = this.found.command[this.language];
     fill(this.command, el("div", { class: "row apart nowrap" }, el("h3", { text: "The command" }),
-      el("div", { class: "seg", role: "group", "aria-label": "Language" }, LANGUAGES.map(([id, label]) => el("button", { type: "button", "aria-pressed": String(id === this.language), on: { click: () => { this.language = id; this.drawCommand(); } } }, label))),
-      el("button", { class: "icon-btn", "aria-label": "Copy", title: "Copy", on: { click: () => navigator.clipboard?.writeText(text).then(() => toast("Copied."), tell) } }, icon("copy"))),
+      el("button", { class: "btn plain small", on: { click: () => navigator.clipboard?.writeText(text).then(() => toast("Copied."), tell) } }, icon("copy"), "Copy")),
+      el("div", { class: "seg halves tune-languages", role: "group", "aria-label": "Language" }, LANGUAGES.map(([id, label]) => el("button", { type: "button", "aria-pressed": String(id === this.language), on: { click: () => { this.language = id; this.drawCommand(); } } }, label))),
       el("pre", { class: "tune-command mono", tabIndex: 0, text }));
   }
 
