@@ -44,7 +44,7 @@ export function card(record, { bare = false, choose = null, look = null } = {}) 
     node.classList.toggle("by-hand", Boolean(now.byHand));
     fill(state, el("span", { class: `dot ${record.type}`, title: record.type_label }), scores(now),
       record.of > 1 ? el("span", { class: "quiet", title: `The best of ${record.of} answers is shown`, text: `best of ${record.of}` }) : null,
-      record.turns > 1 ? el("span", { class: "quiet", text: `1st of ${record.turns} turns` }) : null,
+      record.turns > 1 ? el("span", { class: "quiet", text: `turn 1 of ${record.turns}` }) : null,
       now.byHand ? el("span", { class: `chip ${now.byHand === "keep" ? "accent" : "warn"}`, text: now.byHand === "keep" ? "kept by hand" : "dropped by hand" }) : null,
       el("span", { class: "grow" }), bare ? null : toggles(record.id, now));
   };

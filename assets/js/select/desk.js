@@ -55,7 +55,7 @@ function take(info, buffer = null) {
     const spread = axis ? axis.high - axis.low : 1;
     desk.axes[stage] = axis;
     desk.bins[stage] = axis ? binsOf(desk.columns[stage], axis, BINS) : null;
-    desk.digits[stage] = spread < 0.2 ? 4 : spread < 2 ? 3 : 2;
+    desk.digits[stage] = spread < 0.4 ? 4 : spread < 4 ? 3 : 2;
   }
   Object.assign(desk, {
     info, loaded: true, error: null, problem: null, drag: null, spec: info.spec, stored: info.spec, undo: info.undo, redo: info.redo, exact: info,
