@@ -1,4 +1,4 @@
-// The Fine-tune tab: the form with its check on the left; runs, curves and the two models' answers on the right.
+// The Fine-tune tab: the form on the left; beside it the check before launch, runs with their curves, and the two models' answers.
 import { activeJobs, api, el, empty, fill, fmt, island, jobList, on, openTab, problem, studio, toast } from "./studio.js";
 import { AskPanel } from "./tune/ask.js";
 import { LaunchForm } from "./tune/form.js";
@@ -23,8 +23,9 @@ class TuneTab {
     this.jobs = el("div", { class: "job-list flush" });
     this.runs = el("div", { class: "stack" });
     this.questions = el("div", { class: "stack" });
-    this.main = el("div", { class: "tune-main stack" }, this.jobs, this.runs, this.questions);
-    this.form = new LaunchForm(this.rail, { changed: () => this.load() });
+    this.before = el("section", { class: "card stack tune-before", "aria-label": "Before launch", hidden: true });
+    this.main = el("div", { class: "tune-main stack" }, this.jobs, this.before, this.runs, this.questions);
+    this.form = new LaunchForm(this.rail, this.before, { changed: () => this.load() });
     this.list = new RunList(this.runs, { moved: () => this.load() });
     this.ask = new AskPanel(this.questions);
     jobList(this.jobs, (job) => job.kind === "tune" && job.active && job.dataset_id === studio.dataset?.id, { title: "Fine-tune" });

@@ -18,7 +18,7 @@ from pipeline.models.machine import hardware_of
 from pipeline.models.specs import SPECS, spec_for
 from pipeline.records import Job
 from pipeline.training import checks, command, settings
-from pipeline.training.data import EVERYTHING, gather
+from pipeline.training.data import EVERYTHING, Gathered, gather
 from pipeline.training.run import LONGEST_NAME, last_words, planned
 from pipeline.training.runs import CONFIG, LOG, Run, all_runs, curves, difference, events, measured_pace, run_of
 from pipeline.training.settings import TuneSettings
@@ -83,7 +83,7 @@ def check(context: StudioContext, dataset_id: int, selection: str | None, wish: 
     memory = checks.estimate_memory(spec, wish, plan, facts, hardware.free_gib)
     pace = measured_pace(all_runs(context.workspace), wish.base, wish.method, plan.precision)
     seconds, source = checks.estimate_seconds(spec, wish, plan, facts, machine.result["flops"][plan.precision], pace)
-    findings = [*checks.check_data(facts, wish), checks.check_memory(memory, wish, plan), *_readiness(context, wish)]
+    findings = [*_unscored(gathered, selection), *checks.check_data(facts, wish), checks.check_memory(memory, wish, plan), *_readiness(context, wish)]
     config = command.config_of(name=name or PREVIEW_RUN, base={"name": wish.base, "source": wish.base, "label": spec.label}, plan=_plan(plan), settings=wish,
                                data={"selection": dict(gathered.selection)})
     argv = command.launch_argv(context.workspace.runs_dir / command.run_folder_name(_next_job(context), name) / CONFIG, plan, hardware.cores, python="python")
@@ -95,6 +95,12 @@ def check(context: StudioContext, dataset_id: int, selection: str | None, wish: 
                    "total": memory.total, "free": memory.free},
         "command": commands(argv, config),
     }
+
+
+def _unscored(gathered: Gathered, selection: str | None) -> list[checks.Finding]:
+    if selection == EVERYTHING or gathered.selection.get("name") != EVERYTHING:
+        return []
+    return [checks.Finding("warn", "Nothing is scored yet: the open selection is all records.", "Score and select first to train on the better ones.")]
 
 
 def _plan(plan: Any) -> dict[str, Any]:

@@ -100,7 +100,8 @@ def test_the_check_has_findings_memory_time_and_the_command(context: StudioConte
 def test_an_open_selection_that_keeps_nothing_stops_the_launch_with_the_way_out(context: StudioContext, machine: int) -> None:
     dataset = seed_dataset(context.store, records=6)
     found = api.check(context, dataset, None, TuneSettings(), "")
-    assert not found["launchable"] and found["findings"][0]["level"] == "bad" and found["findings"][0]["hint"]
+    assert not found["launchable"] and "Nothing is scored yet" in found["findings"][0]["text"]
+    assert found["findings"][1]["level"] == "bad" and found["findings"][1]["hint"]
     with pytest.raises(SettingError):
         api.launch(context, dataset, None, TuneSettings(), "")
 

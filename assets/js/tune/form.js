@@ -1,17 +1,21 @@
 // The form of a run: fields from the server's one table, the check before launch, and the command as it will run.
-import { activeJobs, api, debounce, el, fill, fmt, icon, openTab, problem, refresh, studio, tell, toast } from "../studio.js";
+import { activeJobs, api, debounce, el, fill, fmt, icon, openTab, problem, refresh, setParams, studio, tell, toast } from "../studio.js";
 
 const ASK_AGAIN_MS = 500;
 const SAVED = "align2-tune-form";
 const LEVELS = { good: ["check", "good-text"], warn: ["warn", "warn-text"], bad: ["close", "bad-text"] };
+const CHOICES = { lora: "LoRA", qlora: "QLoRA, 4-bit base" };
 const LANGUAGES = [["shell", "Shell"], ["python", "Python"], ["yaml", "YAML"]];
 
 export class LaunchForm {
-  constructor(node, { changed }) {
-    Object.assign(this, { node, changed, asked: 0, language: "shell", drawn: false });
+  /** `node` takes the fields, `beside` what is known before a launch and the launch itself. */
+  constructor(node, beside, { changed }) {
+    Object.assign(this, { node, beside, changed, asked: 0, language: "shell", drawn: false });
     this.check = el("div", { class: "stack tight", "aria-live": "polite" });
+    this.facts = el("dl", { class: "facts" });
     this.command = el("div", { class: "stack tight" });
     this.action = el("div", { class: "stack tight" });
+    fill(beside, el("h2", { text: "Before launch" }), el("div", { class: "tune-known" }, this.check, el("div", { class: "stack" }, this.facts, this.action)), this.command);
     this.later = debounce(() => this.ask(), 350);
     this.reset();
   }
@@ -44,8 +48,7 @@ export class LaunchForm {
       el("label", { class: "field" }, el("span", { text: "Selection" }), el("span", { class: "picker" }, select, icon("down"))),
       el("label", { class: "field" }, el("span", { text: "Name of the run" }), name),
       el("div", { class: "tune-fields" }, shown(false)),
-      el("details", { class: "tune-more" }, el("summary", { text: "More settings" }), el("div", { class: "tune-fields" }, shown(true))),
-      this.check, this.action, this.command));
+      el("details", { class: "tune-more" }, el("summary", { text: "More settings" }), el("div", { class: "tune-fields" }, shown(true)))));
     this.ask();
   }
 
@@ -61,17 +64,29 @@ export class LaunchForm {
       const box = el("input", { type: "checkbox", checked: value, on: { change: () => set(box.checked) } });
       return el("label", { class: "tune-switch", title, data: { field: one.name } }, box, el("span", { text: one.label }));
     }
+    if (one.name === "base") return this.baseField(one, value, title);
     let input;
-    if (one.kind === "choice" || one.name === "base") {
-      const options = one.name === "base" ? this.overview.bases.map((base) => [base.name, base.label]) : one.choices.map((choice) => [choice, choice === "lora" ? "LoRA" : choice === "qlora" ? "QLoRA" : choice]);
-      const select = el("select", { class: "select", on: { change: () => { if (one.name !== "base") return set(select.value); this.told = { base: select.value }; this.drawn = false; this.save(); this.changed(); /* other defaults */ } } },
-        options.map(([id, text]) => el("option", { value: id, text, selected: id === value })));
+    if (one.kind === "choice") {
+      const select = el("select", { class: "select", on: { change: () => set(select.value) } },
+        one.choices.map((choice) => el("option", { value: choice, text: CHOICES[choice] ?? choice, selected: choice === value })));
       input = el("span", { class: "picker" }, select, icon("down"));
     } else {
       const box = el("input", { class: "input num", type: "text", inputmode: "decimal", value: String(value), autocomplete: "off", on: { input: () => set(box.value) } });
       input = box;
     }
-    return el("label", { class: `field ${one.name === "base" ? "wide" : ""}`, title, data: { field: one.name } }, el("span", {}, one.label, one.unit ? el("span", { class: "quiet", text: ` · ${one.unit}` }) : null), input);
+    return el("label", { class: "field", title, data: { field: one.name } }, el("span", {}, one.label, one.unit ? el("span", { class: "quiet", text: ` · ${one.unit}` }) : null), input);
+  }
+
+  /** One of the known bases, or a folder or hub id typed in. Another base brings its own defaults. */
+  baseField(one, value, title) {
+    const known = this.overview.bases.some((base) => base.name === value);
+    const take = (base) => { this.told = base === "embedded" ? {} : { base }; this.drawn = false; this.save(); this.changed(); };
+    const box = el("input", { class: "input", type: "text", maxLength: 500, value: known ? "" : value, placeholder: "folder, or owner/name of the hub", "aria-label": "Folder or hub id", hidden: known && !this.typing,
+      on: { change: () => { if (box.value.trim()) take(box.value.trim()); } } });
+    const select = el("select", { class: "select", on: { change: () => { this.typing = select.value === ""; if (!this.typing) return take(select.value); box.hidden = false; box.focus(); } } },
+      this.overview.bases.map((base) => el("option", { value: base.name, text: base.label, title: base.note, selected: base.name === value })),
+      el("option", { value: "", text: "Another: a folder or hub id …", selected: !known }));
+    return el("div", { class: "field wide", title, data: { field: one.name } }, el("label", { class: "field" }, el("span", { text: one.label }), el("span", { class: "picker" }, select, icon("down"))), box);
   }
 
   moved() {
@@ -82,7 +97,8 @@ export class LaunchForm {
   async ask() {
     const turn = ++this.asked;
     const wish = this.wish;
-    if (!wish.dataset || activeJobs(["tune"]).length) { fill(this.check); fill(this.command); return this.drawAction(); }
+    this.beside.hidden = !wish.dataset || activeJobs(["tune"]).length > 0;
+    if (this.beside.hidden) return;
     try {
       let answer;
       while ((answer = await api.post("/api/runs/check", wish)).state === "measuring") {
@@ -104,30 +120,30 @@ export class LaunchForm {
 
   drawCheck() {
     for (const field of this.node.querySelectorAll("[data-field]")) field.classList.toggle("wrong", Boolean(this.refusal?.message?.includes(field.dataset.field)));
-    if (this.refusal) return fill(this.check, problem(this.refusal));
     const it = this.found;
-    if (!it) return fill(this.check);
+    if (this.refusal || !it) { fill(this.facts); return fill(this.check, this.refusal ? problem(this.refusal) : null); }
     const fact = (name, value, title = "") => [el("dt", { text: name }), el("dd", { class: "num", title }, value)];
-    fill(this.check, el("h3", { text: "Before launch" }),
-      el("ul", { class: "tune-findings" }, it.findings.map((one) => el("li", {}, el("span", { class: LEVELS[one.level][1] }, icon(LEVELS[one.level][0])), el("div", {}, el("p", { text: one.text }), one.hint ? el("p", { class: "quiet", text: one.hint }) : null)))),
-      el("dl", { class: "facts" },
-        fact("Runs on", `${it.plan.device === "cuda" ? "GPU" : "CPU"}, ${it.plan.precision}${it.plan.quantization === "none" ? "" : `, ${it.plan.quantization}`}`, it.plan.reason),
-        fact("Steps", fmt.int(it.steps)), fact("Memory", `about ${it.memory.total.toFixed(1)} of ${it.memory.free.toFixed(1)} GiB free`),
-        fact("Time", `about ${fmt.duration(it.seconds)}`, it.seconds_from)));
+    fill(this.check, el("ul", { class: "tune-findings" }, it.findings.map((one) => el("li", { data: { level: one.level } }, el("span", { class: LEVELS[one.level][1] }, icon(LEVELS[one.level][0])),
+      el("div", {}, el("p", { text: one.text }), one.hint ? el("p", { class: "quiet", text: one.hint }) : null)))));
+    fill(this.facts, fact("Runs on", `${it.plan.device === "cuda" ? "GPU" : "CPU"}, ${it.plan.precision}${it.plan.quantization === "none" ? "" : `, ${it.plan.quantization}`}`, it.plan.reason),
+      fact("Steps", fmt.int(it.steps)), fact("Memory", `about ${it.memory.total.toFixed(1)} of ${it.memory.free.toFixed(1)} GiB free`),
+      fact("Time", `about ${fmt.duration(it.seconds)}`, `From ${it.seconds_from}.`));
   }
 
   drawCommand() {
     if (!this.found || this.refusal) return fill(this.command);
     const text = this.found.command[this.language];
-    fill(this.command, el("div", { class: "row apart nowrap" }, el("h3", { text: "The command" }),
-      el("button", { class: "btn plain small", on: { click: () => navigator.clipboard?.writeText(text).then(() => toast("Copied."), tell) } }, icon("copy"), "Copy")),
-      el("div", { class: "seg halves tune-languages", role: "group", "aria-label": "Language" }, LANGUAGES.map(([id, label]) => el("button", { type: "button", "aria-pressed": String(id === this.language), on: { click: () => { this.language = id; this.drawCommand(); } } }, label))),
-      el("pre", { class: "tune-command mono", tabIndex: 0, text }));
+    fill(this.command, el("div", { class: "row apart" }, el("h3", { text: "The command" }),
+      el("div", { class: "row" }, el("div", { class: "seg tune-languages", role: "group", "aria-label": "Language" }, LANGUAGES.map(([id, label]) => el("button", { type: "button", "aria-pressed": String(id === this.language), on: { click: () => { this.language = id; this.drawCommand(); } } }, label))),
+        el("button", { class: "btn small", on: { click: () => navigator.clipboard?.writeText(text).then(() => toast("Copied."), tell) } }, icon("copy"), "Copy"))),
+      el("pre", { class: "tune-command mono", tabIndex: 0 }, this.language === "shell" ? text.split(/ (?=-)/).map((part, i) => [i ? " " : "", el("span", { class: "unbroken", text: part })]) : text));
   }
 
   drawAction() {
     if (!this.overview) return;
-    if (activeJobs(["tune"]).length) return fill(this.action, el("p", { class: "quiet small-text", text: "A run is at work. Closing this page does not stop it; checkpoints are kept." }));
+    const atWork = activeJobs(["tune"]).length > 0;
+    if (atWork !== this.beside.hidden) { this.beside.hidden = atWork; if (!atWork) this.ask(); }
+    if (atWork) return;
     const nothing = this.found && this.found.facts.kept === 0;
     fill(this.action, el("button", { class: "btn primary wide-btn", disabled: !this.found?.launchable || Boolean(this.refusal), on: { click: (event) => this.launch(event.currentTarget) } }, this.found?.launchable ? `Launch ${fmt.plural(this.found.steps, "step")}` : "Launch"),
       nothing ? el("button", { class: "btn small", on: { click: () => openTab("select") } }, "Go to Select") : null);
@@ -135,7 +151,7 @@ export class LaunchForm {
 
   async launch(button) {
     button.disabled = true;
-    try { await api.post("/api/runs", this.wish); await refresh(); } catch (error) { tell(error); }
+    try { await api.post("/api/runs", this.wish); setParams({ run: null }); await refresh(); } catch (error) { tell(error); }
     this.changed();
   }
 }

@@ -1,5 +1,5 @@
 // Runs of the open data set: the chosen one with its curves, and the list of all.
-import { api, chart, el, empty, fill, fmt, param, problem, refresh, setParams, studio, tell } from "../studio.js";
+import { api, chart, el, empty, fill, fmt, openDataset, openTab, param, problem, refresh, setParams, studio, tell } from "../studio.js";
 import { percentLess } from "../tune.js";
 
 const SMOOTH = 0.8;
@@ -47,6 +47,7 @@ export class RunList {
     fill(this.head, el("div", { class: "row apart" }, el("div", { class: "row" }, el("h2", { text: run.name }), el("span", { class: `chip ${tone}`, text: word })),
       el("div", { class: "row" },
         ["cancelled", "failed"].includes(run.state) && run.base ? el("button", { class: "btn small", on: { click: (event) => this.goOn(run, event.currentTarget) } }, "Go on from the last checkpoint") : null,
+        studio.datasets.some((one) => one.id === run.selection?.dataset_id) ? el("button", { class: "btn plain small", on: { click: () => { openDataset(run.selection.dataset_id); openTab("select"); } } }, "Its selection") : null,
         run.state === "done" ? el("button", { class: "btn small", on: { click: () => this.showManifest(run) } }, "Manifest") : null)),
       el("p", { class: "small-text quiet", text: [run.base?.label, run.settings.method === "qlora" ? "QLoRA" : "LoRA", of(run)].filter(Boolean).join(" · ") }),
       run.problem ? problem({ message: run.problem }) : run.state === "failed" ? problem({ message: run.job?.error ?? "It failed.", hint: run.job?.hint }) : null,
