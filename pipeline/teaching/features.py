@@ -8,8 +8,9 @@ a cache file, because extracting them is nearly all of the work.
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from pipeline.models.loading import LoadedModel
 from pipeline.scoring.contract import cut_ids
 from pipeline.scoring.engine import blank_prefix, span_start
 from pipeline.scoring.forward import Feature, Row, pooled, prefix_of
+from pipeline.settings import assets_dir
 from pipeline.teaching.preferences import Rated
 
 log = logging.getLogger(__name__)
@@ -27,10 +29,15 @@ TOKENS_A_BATCH = 2048
 PHOTO_ENDINGS = {".jpg", ".jpeg", ".png", ".webp"}
 
 
-def photo_files(folder: Path, leave_out: set[str] = frozenset()) -> list[Path]:  # type: ignore[assignment]
-    """Photos below a folder in a fixed order, without those whose sha256 is in `leave_out`."""
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_ENDINGS)
-    return [path for path in files if hashlib.sha256(path.read_bytes()).hexdigest() not in leave_out]
+def photo_files(folder: Path, leave_out: Container[str] = ()) -> list[Path]:
+    """Photos below a folder in a fixed order, without files of the names in `leave_out`."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_ENDINGS and path.name not in leave_out)
+
+
+def demo_photo_names() -> set[str]:
+    """Original file names of the photos in the demo data set, which no head may have seen."""
+    sources = assets_dir() / "demo" / "sources.json"
+    return {entry["original_file"] for entry in json.loads(sources.read_text(encoding="utf-8"))} if sources.is_file() else set()
 
 
 def extract(loaded: LoadedModel, items: Sequence[Rated], features: Sequence[Feature], span: str, photos: Sequence[Path],

@@ -29,51 +29,101 @@ class Head:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Which features are read, and three brakes: on weights, on following the subject, on following the picture."""
+    """Which features are read, how much a made text counts beside a rated one, and three brakes: on weights, on following
+    the subject, on following the picture."""
 
     columns: tuple[int, ...]
     ridge: float
     subject: float = 0.0
     picture: float = 0.0
+    made: float = 1.0
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """What one fit reads: states (texts, features, hidden) of items, flat, and `swaps` (n, features, hidden): differences of
-    the states of one text behind two pictures. Items of `rated` with an image number of their own each."""
+    """What one fit reads: states (texts, features, hidden) of rated items, flat, and what is added to them.
+
+    Made texts, known to be worse: `worse_states` (m, features, hidden), the number of each one's item, its rating.
+    `swaps` (n, features, hidden): differences of the states of one text behind two pictures.
+    """
 
     rated: tuple[Rated, ...]
     states: np.ndarray
+    worse_states: np.ndarray | None = None
+    worse_item: tuple[int, ...] = ()
+    worse_rating: tuple[float, ...] = ()
     swaps: np.ndarray | None = None
 
     @property
     def owner(self) -> np.ndarray:
-        """Item number of each text."""
+        """Item number of each rated text."""
         return np.concatenate([[number] * len(item.texts) for number, item in enumerate(self.rated)])
 
     def part(self, numbers: Sequence[int]) -> "Lesson":
-        """The lesson of some items only; swaps stay whole, they hold no rating."""
-        inside = np.isin(self.owner, list(numbers))
-        return Lesson(tuple(self.rated[number] for number in numbers), self.states[inside], self.swaps)
+        """The lesson of some items only, with their made texts; swaps stay whole, they hold no rating."""
+        place = {number: new for new, number in enumerate(numbers)}
+        kept = [i for i, item in enumerate(self.worse_item) if item in place]
+        return Lesson(tuple(self.rated[number] for number in numbers), self.states[np.isin(self.owner, list(numbers))],
+                      None if self.worse_states is None else self.worse_states[kept],
+                      tuple(place[self.worse_item[i]] for i in kept), tuple(self.worse_rating[i] for i in kept), self.swaps)
+
+    def everything(self, columns: Sequence[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(states, ratings, item numbers) of rated and made texts together."""
+        states, owner = columns_of(self.states, columns), self.owner
+        ratings = np.array([rating for item in self.rated for rating in item.ratings])
+        if self.worse_states is None or not len(self.worse_states):
+            return states, ratings, owner
+        return (np.concatenate([states, columns_of(self.worse_states, columns)]), np.concatenate([ratings, self.worse_rating]),
+                np.concatenate([owner, self.worse_item]))
+
+
+@dataclass(frozen=True)
+class Sums:
+    """All that a least-squares fit needs of some items. Sums of different items add up, so leaving some out is a subtraction.
+
+    inside (D, D) and wanted (D): second moments of states and ratings around each item's mean. subject (D, D), mean (D):
+    moments of the items' means over `texts` rated texts.
+    """
+
+    inside: np.ndarray
+    wanted: np.ndarray
+    subject: np.ndarray
+    mean: np.ndarray
+    texts: int
+
+    def __add__(self, other: "Sums") -> "Sums":
+        return Sums(self.inside + other.inside, self.wanted + other.wanted, self.subject + other.subject, self.mean + other.mean, self.texts + other.texts)
+
+    def __sub__(self, other: "Sums") -> "Sums":
+        return Sums(self.inside - other.inside, self.wanted - other.wanted, self.subject - other.subject, self.mean - other.mean, self.texts - other.texts)
+
+
+def sums(lesson: Lesson, columns: Sequence[int], made: float, centre: np.ndarray, spread: np.ndarray) -> Sums:
+    """Moments of a lesson's states after (x − centre) / spread."""
+    x, ratings, owner = lesson.everything(columns)
+    rated = len(lesson.states)
+    x = (x - centre) / spread
+    share = np.where(np.arange(len(x)) < rated, 1.0, made)
+    inside = (x - _group_means(x, owner, share)[owner]) * np.sqrt(share)[:, None]
+    wanted = (ratings - _group_means(ratings[:, None], owner, share)[owner, 0]) * np.sqrt(share)
+    subjects = _group_means(x[:rated], owner[:rated], share[:rated])[owner[:rated]]
+    return Sums(inside.T @ inside, inside.T @ wanted, subjects.T @ subjects, subjects.sum(0), rated)
+
+
+def solve(found: Sums, recipe: Recipe, pictures: np.ndarray | None) -> np.ndarray:
+    """Weights (D) for standardised states; `pictures` (D, D) is the mean second moment of standardised swaps."""
+    system = found.inside + recipe.ridge * np.eye(len(found.wanted))
+    if recipe.subject:
+        system += recipe.subject * (found.subject - np.outer(found.mean, found.mean) / found.texts)
+    if recipe.picture and pictures is not None:
+        system += recipe.picture * found.texts * pictures
+    return np.linalg.solve(system, found.wanted)
 
 
 def fit(lesson: Lesson, recipe: Recipe) -> Head:
-    """The head of a recipe, not yet scaled. The mean score of the lesson's texts is 0."""
-    x = columns_of(lesson.states, recipe.columns)
-    centre, spread = x.mean(0), x.std(0) + 1e-6
-    x = (x - centre) / spread
-    owner = lesson.owner
-    ratings = np.array([rating for item in lesson.rated for rating in item.ratings])
-    means = _group_means(x, owner)
-    inside, wanted = x - means[owner], ratings - _group_means(ratings[:, None], owner)[owner, 0]
-    system = inside.T @ inside + recipe.ridge * np.eye(x.shape[1])
-    if recipe.subject:
-        between = means[owner] - means[owner].mean(0)
-        system += recipe.subject * between.T @ between
-    if recipe.picture and lesson.swaps is not None:
-        swaps = columns_of(lesson.swaps, recipe.columns) / spread
-        system += recipe.picture * len(x) / len(swaps) * (swaps.T @ swaps)
-    weight = np.linalg.solve(system, inside.T @ wanted) / spread
+    """The head of a recipe, not yet scaled. The mean score of the rated texts is 0."""
+    centre, spread, pictures = _frame(lesson, recipe.columns)
+    weight = solve(sums(lesson, recipe.columns, recipe.made, centre, spread), recipe, pictures) / spread
     return Head(weight, float(-centre @ weight))
 
 
@@ -98,13 +148,25 @@ def columns_of(states: np.ndarray, columns: Sequence[int]) -> np.ndarray:
 
 
 def cross_values(lesson: Lesson, recipe: Recipe, folds: int = FOLDS, seed: int = 0) -> np.ndarray:
-    """Scores (texts) by heads that never saw the text's image: each image is left out once."""
-    owner = lesson.owner
-    scores = np.zeros(len(owner))
-    for fold in image_folds(lesson.rated, folds, seed):
-        rest = [number for number in range(len(lesson.rated)) if number not in fold]
-        inside = np.isin(owner, list(fold))
-        scores[inside] = values(fit(lesson.part(rest), recipe), lesson.states[inside], recipe.columns)
+    """Scores (texts) by heads that never saw the ratings of the text's image: each image is left out once."""
+    return cross_values_of_all(lesson, [recipe], folds, seed)[0]
+
+
+def cross_values_of_all(lesson: Lesson, recipes: Sequence[Recipe], folds: int = FOLDS, seed: int = 0) -> list[np.ndarray]:
+    """`cross_values` of recipes with the same columns and made weight, their moments summed once."""
+    columns, made = recipes[0].columns, recipes[0].made
+    if any((recipe.columns, recipe.made) != (columns, made) for recipe in recipes):
+        raise ValueError("recipes of one call share columns and made weight")
+    centre, spread, pictures = _frame(lesson, columns)
+    parts = [sorted(fold) for fold in image_folds(lesson.rated, folds, seed)]
+    moments = [sums(lesson.part(part), columns, made, centre, spread) for part in parts]
+    total = sum(moments[1:], moments[0])
+    x, owner = (columns_of(lesson.states, columns) - centre) / spread, lesson.owner
+    scores = [np.zeros(len(x)) for _ in recipes]
+    for part, left_out in zip(parts, moments):
+        inside = np.isin(owner, part)
+        for place, recipe in enumerate(recipes):
+            scores[place][inside] = x[inside] @ solve(total - left_out, recipe, pictures)
     return scores
 
 
@@ -123,15 +185,35 @@ def choose(lesson: Lesson, recipes: Sequence[Recipe]) -> tuple[Recipe, dict[Reci
     at use, all records of a data set stand in one ranking.
     """
     tried: dict[Recipe, tuple[float, float]] = {}
-    for recipe in recipes:
-        scores = cross_values(lesson, recipe)
-        within = pair_accuracy(lesson.rated, list(scores), rounds=1)
-        tried[recipe] = (within.value if within else 0.0, across_accuracy(lesson.rated, list(scores)))
+    for family in {(recipe.columns, recipe.made) for recipe in recipes}:
+        members = [recipe for recipe in recipes if (recipe.columns, recipe.made) == family]
+        for recipe, scores in zip(members, cross_values_of_all(lesson, members)):
+            within = pair_accuracy(lesson.rated, list(scores), rounds=1)
+            tried[recipe] = (within.value if within else 0.0, across_accuracy(lesson.rated, list(scores)))
     return max(tried, key=lambda recipe: sum(tried[recipe])), tried
 
 
-def _group_means(x: np.ndarray, owner: np.ndarray) -> np.ndarray:
-    """(texts, D) → means of each item (items, D)."""
+def made_below(lesson: Lesson, head: Head, recipe: Recipe) -> float:
+    """Share of (rated text, made-worse text) couples of one item in which the made one scores lower; .5 without any."""
+    if lesson.worse_states is None or not len(lesson.worse_item):
+        return 0.5
+    owner, scores = lesson.owner, values(head, lesson.states, recipe.columns)
+    made = values(head, lesson.worse_states, recipe.columns)
+    return float(np.mean([np.mean(scores[owner == item] > value) for item, value in zip(lesson.worse_item, made)]))
+
+
+def _frame(lesson: Lesson, columns: Sequence[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """(mean (D), spread (D), mean second moment of swaps (D, D) or None) that states are standardised with; reads no rating."""
+    x = columns_of(lesson.states, columns)
+    centre, spread = x.mean(0), x.std(0) + 1e-6
+    if lesson.swaps is None or not len(lesson.swaps):
+        return centre, spread, None
+    swaps = columns_of(lesson.swaps, columns) / spread
+    return centre, spread, swaps.T @ swaps / len(swaps)
+
+
+def _group_means(x: np.ndarray, owner: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """(texts, D) → weighted means of each item (items, D)."""
     sums = np.zeros((int(owner.max()) + 1, x.shape[1]))
-    np.add.at(sums, owner, x)
-    return sums / np.bincount(owner)[:, None]
+    np.add.at(sums, owner, x * share[:, None])
+    return sums / np.bincount(owner, share)[:, None]

@@ -1,0 +1,137 @@
+"""What the shipped scorers are worth: their accuracy on unseen images, and their eye for planted faults in the demo."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline import images
+from pipeline.devices import probe
+from pipeline.errors import DataError, ModelError, SettingError
+from pipeline.models import fetch
+from pipeline.models.loading import LoadedModel, load
+from pipeline.models.planning import Wish, plan
+from pipeline.models.specs import SPECS
+from pipeline.scoring.contract import answer_text, question_text
+from pipeline.scoring.engine import Engine, Request, score_one_by_one
+from pipeline.scoring.scorers import active, available, load_scorer
+from pipeline.settings import assets_dir
+from pipeline.teaching.judging import judge, judge_items
+from pipeline.teaching.measures import auc
+from pipeline.teaching.preferences import image_digest, is_held_out, read_rated
+
+SALAD = "vase the of red which standing on is shelf a wooden beside"
+
+
+@pytest.fixture(scope="module")
+def loaded() -> LoadedModel:
+    try:
+        fetch.fetch(say=lambda words: None)
+    except ModelError as error:
+        pytest.skip(f"SKIPPED FOR LACK OF THE EMBEDDED MODEL: {error.show()}")
+    return load(SPECS["embedded"], plan(SPECS["embedded"], probe(), Wish("fp32", "none", "cpu")))
+
+
+@pytest.mark.parametrize("kind", ["question", "answer"])
+def test_each_kind_has_a_shipped_scorer_with_card_and_figures(kind: str) -> None:
+    assert active(kind) == f"embedded-{kind}" and f"embedded-{kind}" in available(kind)  # type: ignore[arg-type]
+    scorer = load_scorer(active(kind), kind)  # type: ignore[arg-type]
+    assert {"scorer", "tfidf", "length", "cross_validated"} <= set(scorer.figures)
+    card = (assets_dir() / "scorers" / scorer.name / "CARD.md").read_text()
+    assert f"{scorer.figures['scorer']['value']:.1%}" in card
+    assert scorer.training["command"] in card
+
+
+def test_all_shipped_scorers_together_stay_small() -> None:
+    assert sum(path.stat().st_size for path in (assets_dir() / "scorers").rglob("*") if path.is_file()) < 25e6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["question", "answer"])
+def test_the_engine_gives_the_plain_forward_s_score_on_the_embedded_model(loaded: LoadedModel, kind: str) -> None:
+    scorer = load_scorer(active(kind), kind)  # type: ignore[arg-type]
+    photo = images.open_rgb(next((assets_dir() / "demo" / "images").glob("*.jpg")))
+    texts = [question_text([f"What stands {place}?", "Why?"]) if kind == "question" else answer_text(f"What stands {place}?", f"A tree stands {place}. " * n)
+             for n, place in enumerate(("left", "right", "behind the old house"), start=1)]
+    outcomes = Engine(loaded, [scorer], lambda sha: photo).score([Request(kind, "x", text) for text in texts])  # type: ignore[arg-type]
+    again = Engine(loaded, [scorer], lambda sha: photo).score([Request(kind, "x", text) for text in texts])  # type: ignore[arg-type]
+    for text, outcome, repeated in zip(texts, outcomes, again):
+        assert outcome.value == pytest.approx(score_one_by_one(loaded, scorer, photo, text), abs=1e-4)
+        assert outcome.value == repeated.value
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "items_read", "at_least"), [("question", 60, 0.57), ("answer", 16, 0.4)])
+def test_held_out_accuracy_of_the_shipped_weights_is_that_of_the_card(loaded: LoadedModel, shared_data: Path, kind: str, items_read: int, at_least: float) -> None:
+    scorer = load_scorer(active(kind), kind)  # type: ignore[arg-type]
+    items = read_rated(shared_data / "preference" / f"{kind}_train.jsonl", kind)  # type: ignore[arg-type]
+    held_out = [item for item in items if is_held_out(item.image)][:items_read]
+    assert not {image_digest(item.image) for item in held_out} & set(scorer.training["image_digests"])
+    report = judge_items(loaded, scorer, held_out)
+    told = scorer.figures["scorer"]
+    assert report["seen"] is None and report["unscored"] <= 0.02 * report["texts"]
+    assert told["low"] - 0.1 < report["new"]["value"] < told["high"] + 0.1
+    assert report["new"]["value"] > at_least
+
+
+@pytest.mark.slow
+def test_scorers_find_planted_faults_of_the_demo_above_chance(loaded: LoadedModel) -> None:
+    demo = assets_dir() / "demo"
+    records = json.loads((demo / "demo.json").read_text())
+    requests, planted = [], []
+    for record in records:
+        turns = record["conversations"]
+        questions, answers = [t["value"] for t in turns if t["from"] == "human"], [t["value"] for t in turns if t["from"] == "gpt"]
+        requests.append(Request("question", record["image"], question_text(questions)))
+        planted.append(record["planted"]["question"])
+        for number, (question, candidates) in enumerate(zip(questions, answers)):
+            for place, answer in enumerate(candidates if isinstance(candidates, list) else [candidates]):
+                requests.append(Request("answer", record["image"], answer_text(question, answer)))
+                planted.append(record["planted"]["answers"][number][place])
+
+    def read(name: str):
+        path = demo / name if (demo / name).is_file() else demo / "images" / name
+        return images.open_rgb(path)
+
+    outcomes = Engine(loaded, [load_scorer(active("question")), load_scorer(active("answer"))], read).score(requests)
+    for kind in ("question", "answer"):
+        clear = [(outcome.value, good >= 0.7) for request, outcome, good in zip(requests, outcomes, planted)
+                 if request.kind == kind and (good >= 0.7 or good <= 0.4) and outcome.value is not None]
+        found = auc([value for value, _ in clear], [good for _, good in clear])
+        assert found is not None and found > 0.62, f"{kind}: AUC {found:.3f} over {len(clear)} clear places"
+
+
+@pytest.mark.slow
+def test_word_salad_and_refusals_score_below_a_plain_answer(loaded: LoadedModel) -> None:
+    engine = Engine(loaded, [load_scorer(active("question")), load_scorer(active("answer"))], lambda sha: images.open_rgb(b""))
+    good, salad, refusal = engine.score([
+        Request("answer", None, answer_text("What stands on the shelf?", "A red vase stands on the wooden shelf, beside a small clock.")),
+        Request("answer", None, answer_text("What stands on the shelf?", SALAD)),
+        Request("answer", None, answer_text("What stands on the shelf?", "I'm sorry, but I cannot see the image."))])
+    assert good.value > refusal.value  # type: ignore[operator]
+    asked, empty = engine.score([Request("question", None, question_text(["What might the man at the window be waiting for, judging by his coat?"])),
+                                 Request("question", None, question_text(["What is this?"]))])
+    assert asked.value > empty.value  # type: ignore[operator]
+    assert salad.value is not None
+
+
+@pytest.mark.slow
+def test_judging_reports_new_and_seen_images_apart(loaded: LoadedModel, tmp_path: Path) -> None:
+    lines = [{"id": f"{number:012}", "questions": [["What is this?"], ["Why might the two players in red be arguing with the referee?"]], "score": [0.2, 0.9]} for number in range(3)]
+    path = tmp_path / "q.jsonl"
+    path.write_text("\n".join(json.dumps(line) for line in lines))
+    report = judge(loaded, path, None)["question"]
+    assert (report["items"], report["images"], report["texts"], report["pairs"], report["ties"]) == (3, 3, 6, 3, 0)
+    assert report["seen"] is None and report["new"]["value"] == 1.0
+
+
+def test_judging_nothing_is_refused() -> None:
+    with pytest.raises(SettingError, match="no preference file"):
+        judge(None, None, None)  # type: ignore[arg-type]
+
+
+def test_judging_a_missing_file_says_which(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="nowhere.jsonl can't be read"):
+        judge(None, tmp_path / "nowhere.jsonl", None)  # type: ignore[arg-type]
