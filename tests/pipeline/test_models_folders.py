@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tiny_llava import make_tiny_llava
+from tests.pipeline.tiny_llava import make_tiny_llava
 
 from pipeline.errors import ModelError
 from pipeline.models.folders import check_folder, tensor_shapes

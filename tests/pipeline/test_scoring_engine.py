@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_llava import make_tiny_llava
+from tests.pipeline.tiny_llava import make_tiny_llava
 
 from pipeline.devices import probe
 from pipeline.errors import DataError, ModelError

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_llava import make_tiny_llava
+from tests.pipeline.tiny_llava import make_tiny_llava
 
 from pipeline.errors import JobCancelled, ModelError, SettingError
 from pipeline.models.shelf import ModelShelf

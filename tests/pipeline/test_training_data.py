@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from training_data import seed
+from tests.pipeline.training_data import seed
 
 from pipeline.errors import DataError
 from pipeline.records import WHOLE, Record, Rewrite, Score, ScorerKey, Turn

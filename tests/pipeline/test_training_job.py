@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_llava import make_tiny_llava
-from training_data import seed
+from tests.pipeline.tiny_llava import make_tiny_llava
+from tests.pipeline.training_data import seed
 
 from pipeline import jobs
 from pipeline.errors import NotFound, SettingError, StudioError

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_llava import make_tiny_llava
-from training_data import seed
+from tests.pipeline.tiny_llava import make_tiny_llava
+from tests.pipeline.training_data import seed
 
 from pipeline.models.loading import LoadedModel, load
 from pipeline.models.planning import Plan

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_llava import make_tiny_llava
+from tests.pipeline.tiny_llava import make_tiny_llava
 
 from pipeline.training.supervision import CHATML, IGNORED, VICUNA, Encoder, Sample, collate, style_of
 
