@@ -84,11 +84,11 @@ def test_scorers_find_planted_faults_of_the_demo_above_chance(loaded: LoadedMode
     for record in records:
         turns = record["conversations"]
         questions, answers = [t["value"] for t in turns if t["from"] == "human"], [t["value"] for t in turns if t["from"] == "gpt"]
-        requests.append(Request("question", record["image"], question_text(questions)))
+        requests.append(Request("question", record.get("image"), question_text(questions)))
         planted.append(record["planted"]["question"])
         for number, (question, candidates) in enumerate(zip(questions, answers)):
             for place, answer in enumerate(candidates if isinstance(candidates, list) else [candidates]):
-                requests.append(Request("answer", record["image"], answer_text(question, answer)))
+                requests.append(Request("answer", record.get("image"), answer_text(question, answer)))
                 planted.append(record["planted"]["answers"][number][place])
 
     def read(name: str):
