@@ -44,6 +44,7 @@ def compose(language_model: Path, vision_tower: Path, projector: Path, folder: P
     text_config = text_model.config
     del text_config.quantization_config  # the file was quantized, this model no longer is
     text_config.vocab_size = rows
+    text_config._name_or_path = "SmolLM2-135M-Instruct"  # else a scratch folder of this machine
     config = LlavaConfig(
         vision_config=EfficientNetLiteConfig(), text_config=text_config, image_token_id=image_id, image_seq_length=IMAGE_TOKENS,
         vision_feature_layer=-1, vision_feature_select_strategy="full", projector_hidden_act="gelu",
