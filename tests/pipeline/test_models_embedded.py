@@ -12,7 +12,7 @@ from pipeline.devices import probe
 from pipeline.errors import ModelError
 from pipeline.models import fetch
 from pipeline.models.classes import class_names
-from pipeline.models.loading import LoadedModel, load, squared
+from pipeline.models.loading import LoadedModel, squared
 from pipeline.models.planning import Wish, plan
 from pipeline.models.shelf import ModelShelf
 from pipeline.models.specs import SPECS
