@@ -122,7 +122,6 @@ def train(config: Config, report: Journal, stopping: StopFlag) -> bool:
     from pipeline.training.supervision import collate
     from pipeline.training.trainer import Stopped, TuneTrainer, Watch, arguments, last_checkpoint
 
-    began = time.time()
     settings = TuneSettings.parse(config.settings)
     plan = Plan(**config.plan)
     report({"event": "stage", "stage": "loading the model"})
@@ -150,7 +149,7 @@ def train(config: Config, report: Journal, stopping: StopFlag) -> bool:
     report({"event": "stage", "stage": "saving the adapter"})
     if int(os.environ.get("RANK", "0")) == 0:
         files = save_adapter(learner, config.folder, settings.projector)
-        write_manifest(config, files, trained, counts, began)
+        write_manifest(config, files, trained, counts)
     return True
 
 
@@ -185,19 +184,19 @@ def prepare(folder: Path, loaded: Any, settings: Any, report: Journal, stopping:
     return training, held_out, counts
 
 
-def write_manifest(config: Config, files: list[Path], trained: int, counts: Mapping[str, int], began: float) -> None:
+def write_manifest(config: Config, files: list[Path], trained: int, counts: Mapping[str, int]) -> None:
     """Everything about the run, written last and whole: a folder with a manifest is finished."""
     events = [json.loads(line) for line in (config.folder / METRICS).read_text(encoding="utf-8").splitlines()]
     steps = {event["step"]: event for event in events if event["event"] == "step"}
     looks = {event["step"]: event["held_out_loss"] for event in events if event["event"] == "evaluation"}
     order = sorted(steps)
-    starts = [event["at"] for event in events if event["event"] == "start"]
+    starts = [event for event in events if event["event"] == "start"]
     manifest = {
         "version": 1, "name": config.name, "made_at": time.time(), "base": json.loads((config.folder / "run.json").read_text(encoding="utf-8"))["base"],
         "plan": config.plan, "settings": config.settings, "data": {**config.data, **counts}, "trained_parameters": trained, "steps": order[-1],
         "loss": {"first": steps[order[0]]["loss"], "last": steps[order[-1]]["loss"], "last_tenth": _mean([steps[i]["loss"] for i in order[-max(1, len(order) // 10):]])},
         "held_out": {"before": looks.get(0), "after": looks.get(max(looks)) if looks else None, "best": min(looks.values()) if looks else None},
-        "tokens_per_s": steps[order[-1]]["tokens_per_s"], "attempts": len(starts), "seconds": time.time() - began,
+        "tokens_per_s": steps[order[-1]]["tokens_per_s"], "attempts": len(starts), "seconds": round(worked_s(events), 1),
         "peak_memory_gib": peak_memory_gib(), "versions": versions(),
         "files": {str(path.relative_to(config.folder)): {"bytes": path.stat().st_size, "sha256": _sha256(path)} for path in files}}
     scratch = config.folder / f"{MANIFEST}.part"
@@ -206,6 +205,16 @@ def write_manifest(config: Config, files: list[Path], trained: int, counts: Mapp
         stream.flush()
         os.fsync(stream.fileno())
     scratch.replace(config.folder / MANIFEST)
+
+
+def worked_s(events: list[dict[str, Any]]) -> float:
+    """Seconds of all attempts together, each from its first event to its last."""
+    total, since, last = 0.0, events[0]["at"], events[0]["at"]
+    for event in events[1:]:
+        if event.get("stage") == "loading the model":  # another attempt begins
+            total, since = total + last - since, event["at"]
+        last = event["at"]
+    return total + last - since
 
 
 def peak_memory_gib() -> float:

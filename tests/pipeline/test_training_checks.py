@@ -82,6 +82,12 @@ def test_memory_is_judged_against_what_is_free() -> None:
     assert "halve the batch size to 2" in verdict(total * 0.9).hint and "QLoRA" in verdict(1).hint
 
 
+def test_the_estimate_is_near_what_was_measured() -> None:
+    """Demo data, embedded model, fp32, 4 records of up to 236 tokens: 4.23 GiB resident at the peak."""
+    facts = replace(data_facts(gathered(106), SETTINGS, EMBEDDED), longest_tokens=236)
+    assert estimate_memory(EMBEDDED, SETTINGS, CPU, facts, 20).total == pytest.approx(4.23, rel=0.15)
+
+
 def test_a_7b_fits_24_gib_in_four_bits_and_small_batches() -> None:
     rows = gathered(1000, words=1500)
     for method, quantization, batch, fits in (("lora", "none", 16, False), ("qlora", "nf4", 4, True)):

@@ -189,6 +189,14 @@ def test_a_step_trained_twice_counts_as_it_was_trained_last() -> None:
     assert curves(told, after=1) == {"loss": [(2, 2.5)], "held_out_loss": [(2, 2.2)]}
 
 
+def test_the_time_of_a_run_leaves_out_the_pause_between_two_attempts() -> None:
+    from pipeline.training.program import worked_s
+
+    told = [{"event": "stage", "stage": "loading the model", "at": 100.0}, {"event": "step", "at": 110.0},
+            {"event": "stage", "stage": "loading the model", "at": 5000.0}, {"event": "end", "at": 5007.0}]
+    assert worked_s(told) == 17.0 and worked_s(told[:1]) == 0.0
+
+
 def test_the_difference_names_fields_before_and_now() -> None:
     assert difference({"a": 1, "b": 2}, {"a": 1, "b": 3, "c": 4}) == [{"field": "b", "before": 3, "now": 2}, {"field": "c", "before": 4, "now": None}]
 

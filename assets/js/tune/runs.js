@@ -55,7 +55,7 @@ export class RunList {
         losses?.before != null ? tile("Held-out loss", `${fmt.number(losses.before, 3)} → ${fmt.number(losses.after, 3)}`, percentLess(losses.before, losses.after), "On records no step has seen") : null,
         train?.first != null ? tile("Training loss", `${fmt.number(train.first, 3)} → ${fmt.number(train.last, 3)}`, percentLess(train.first, train.last)) : null,
         run.steps ? tile("Steps", fmt.int(run.steps), run.seconds ? `in ${fmt.duration(run.seconds)}` : "") : null,
-        run.tokens_per_s ? tile("Speed", `${fmt.number(run.tokens_per_s, 0)} tokens/s`, "mean of the run") : null) : null);
+        run.tokens_per_s ? tile("Speed", `${fmt.number(run.tokens_per_s, 0)} tokens/s`, "over the last steps") : null) : null);
   }
 
   async drawCurves(id) {
@@ -111,8 +111,9 @@ export class RunList {
 
 /** Which records a run was trained on, in words. */
 function of(run) {
-  const from = run.selection?.name === "current" ? "the open selection" : run.selection?.name ? `“${run.selection.name}”` : "";
-  return [run.records ? fmt.plural(run.records, "record") : "", from ? `of ${from}` : "", run.selection?.dataset ? `in ${run.selection.dataset}` : ""].filter(Boolean).join(" ");
+  const name = run.selection?.name;
+  const from = name === "everything" ? "all" : name === "current" ? "of the open selection" : name ? `of “${name}”` : "";
+  return [run.records ? fmt.plural(run.records, "record") + (from === "all" ? "," : "") : "", from, run.selection?.dataset ? `${from === "all" ? "of" : "in"} ${run.selection.dataset}` : ""].filter(Boolean).join(" ");
 }
 
 /** Exponential mean, its start corrected, so that the line doesn't begin at zero. */
