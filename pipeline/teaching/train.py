@@ -16,7 +16,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +41,8 @@ from pipeline.teaching.preferences import HELD_OUT_SHARE, SPLIT_SEED, Rated, cou
 log = logging.getLogger(__name__)
 
 FEWEST_PAIRS = 20
-SWAPPED_ITEMS = 60
-"""Items whose texts are read behind two more pictures, to learn what a picture alone changes."""
+SWAPPED_ITEMS = 120
+"""Items whose texts are read behind a second picture too, to learn what a picture alone changes."""
 RIDGES = (3e3, 6e3, 1.2e4)
 
 
@@ -81,21 +80,18 @@ def recipes(course: Course) -> list[Recipe]:
 
 
 def lesson_for(items: Sequence[Rated], course: Course, loaded: LoadedModel, photos: Sequence[Path], cache: Path) -> Lesson:
-    """States of the rated texts, of made-worse texts, and of some texts behind another picture, each kept in the cache."""
-    kind = items[0].kind
-
-    def states(name: str, rated: Sequence[Rated], pictures: Sequence[Path], seed: int) -> np.ndarray:
-        key = cache_key(loaded, rated, course.features, course.span, pictures, seed)
-        return cached(cache / f"{kind}-{name}.npz", key, lambda: extract(loaded, rated, course.features, course.span, pictures, seed=seed))
+    """States of the rated texts, of made-worse texts, and of some texts behind a second picture, each kept in the cache."""
+    def states(name: str, rated: Sequence[Rated], seed: int) -> np.ndarray:
+        key = cache_key(loaded, rated, course.features, course.span, photos, seed)
+        return cached(cache / f"{items[0].kind}-{name}.npz", key, lambda: extract(loaded, rated, course.features, course.span, photos, seed=seed))
 
     worse = worse_texts(items)
-    carriers = [Rated(kind, items[number].image, tuple(text.text for text in group), tuple(text.rating for text in group))
-                for number, group in ((number, list(group)) for number, group in groupby(worse, key=lambda text: text.item))]
+    carriers = [Rated(items[0].kind, items[text.item].image, (text.text,), (0.0,)) for text in worse]
     first = list(items[:SWAPPED_ITEMS])
-    rated = states("rated", items, photos, 0)
-    other = [states("swapped", first, photos, 1), states("blank", first, (), 0)]  # another photo, and the black picture of text-only records
-    swaps = np.concatenate([rated[:len(block)].astype(np.float32) - block.astype(np.float32) for block in other])
-    return Lesson(tuple(items), rated, states("made", carriers, photos, 0), tuple(text.item for text in worse), tuple(text.rating for text in worse), swaps)
+    rated = states("rated", items, 0)
+    swapped = states("swapped", first, 1).astype(np.float32)
+    return Lesson(tuple(items), rated, states("made", carriers, 0), tuple(text.item for text in worse), tuple(text.rating for text in worse),
+                  rated[:len(swapped)].astype(np.float32) - swapped)
 
 
 def train(kind: Kind, data: Path, photos: Path | None, out: Path, *, base: str = "embedded", cache: Path | None = None,
