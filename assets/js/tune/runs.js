@@ -53,7 +53,7 @@ export class RunList {
       run.problem ? problem({ message: run.problem }) : run.state === "failed" ? problem({ message: run.job?.error ?? "It failed.", hint: run.job?.hint }) : null,
       losses || train ? el("div", { class: "tune-tiles" },
         losses?.before != null ? tile("Held-out loss", `${fmt.number(losses.before, 3)} → ${fmt.number(losses.after, 3)}`, percentLess(losses.before, losses.after), "On records no step has seen") : null,
-        train?.first != null ? tile("Training loss", `${fmt.number(train.first, 3)} → ${fmt.number(train.last, 3)}`, percentLess(train.first, train.last)) : null,
+        train?.first != null ? tile("Training loss", `${fmt.number(train.first, 3)} → ${fmt.number(train.last, 3)}`, "one batch each, so it jumps") : null,
         run.steps ? tile("Steps", fmt.int(run.steps), run.seconds ? `in ${fmt.duration(run.seconds)}` : "") : null,
         run.tokens_per_s ? tile("Speed", `${fmt.number(run.tokens_per_s, 0)} tokens/s`, "over the last steps") : null) : null);
   }
