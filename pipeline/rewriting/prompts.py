@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-PROMPT_VERSION = "1"
+PROMPT_VERSION = "2"
 
 
 @dataclass(frozen=True)
@@ -86,17 +86,14 @@ def own_voice(form: ChatForm) -> tuple[Piece, ...]:
 
 
 REVIEW = {
-    "question": "Here are two ways to ask the same question about an image.\nA: {a}\nB: {b}\nWhich one is clearer and more natural?",
-    "answer": "Here are two versions of the same text about an image.\nA: {a}\nB: {b}\nWhich one is clearer and more natural?",
+    "question": "Here are two ways to ask the same question about an image.\n1. {a}\n2. {b}\nWrite down the one that is clearer and more natural.",
+    "answer": "Here are two versions of the same text about an image.\n1. {a}\n2. {b}\nWrite down the version that is clearer and more natural.",
 }
-REVIEW_OPENING = "The better version is"
-CHOICES = (" A", " B")
 
 
 def review_request(part: str, first: str, second: str, form: ChatForm) -> tuple[Piece, ...]:
-    """Two versions and the beginning of the model's verdict; what follows is " A" or " B"."""
-    asked = REVIEW[part].format(a=one_line(first), b=one_line(second))
-    return (*_said(form, form.user, asked), Piece(form.assistant[0].rstrip(" "), form.marks), Piece(_spaced(form, REVIEW_OPENING)))
+    """Two versions and the opened turn of the model: what is measured is how likely it writes down the one or the other."""
+    return (*_said(form, form.user, REVIEW[part].format(a=one_line(first), b=one_line(second))), Piece(form.assistant[0].rstrip(" "), form.marks))
 
 
 _LABEL = re.compile(r"^\s*(?:re(?:written|phrased)|new|simple|edited)?\s*(?:question|text|answer|version)\s*:\s*", re.IGNORECASE)

@@ -74,7 +74,7 @@ def test_the_form_follows_the_tokenizer() -> None:
 
 def test_the_review_shows_both_texts_in_the_given_order() -> None:
     text = "".join(piece.text for piece in review_request("answer", "first one", "second one", CHATML))
-    assert text.index("A: first one") < text.index("B: second one") < text.index(prompts.REVIEW_OPENING)
+    assert text.index("1. first one") < text.index("2. second one") < text.index("Write down")
 
 
 @pytest.mark.parametrize(("raw", "original", "text"), [

@@ -100,6 +100,12 @@ def test_the_review_is_the_mean_of_both_positions_and_a_text_against_itself_is_e
 
 
 @pytest.mark.slow
+def test_the_review_prefers_whole_texts_to_damaged_ones(voice: Voice) -> None:
+    damaged = [" ".join(word for i, word in enumerate(text.split()) if i % 4 != 2) for text in TEXTS]
+    assert not any(verdict.prefers_rewrite for verdict in review(voice, [("answer", text, worse) for text, worse in zip(TEXTS, damaged)]))
+
+
+@pytest.mark.slow
 def test_the_writer_gives_each_text_an_outcome_and_never_sends_what_is_no_prose(voice: Voice) -> None:
     sources = [Source(1, 0, 0, "answer", TEXTS[1]), Source(2, 0, 0, "answer", "```print(1)```"), Source(3, 0, -1, "question", "What is the colour of the car in the picture?")]
     rewrites = [outcome.as_rewrite("test") for outcome in Writer(voice, Decoding(drafts=2)).rewrite(sources)]

@@ -30,7 +30,7 @@ export function reviewLine(review) {
   if (review?.margin === undefined) return null;
   const [second, first] = review.by_position ?? [0, 0];
   const wavers = second * first < 0;
-  return el("span", { class: "num", title: `Log odds for the rewrite: ${fmt.number(second)} shown second, ${fmt.number(first)} shown first. Their mean counts.` },
+  return el("span", { class: "num", title: `Shown both, by how many nats a token the model would rather write down the rewrite: ${fmt.number(second)} shown second, ${fmt.number(first)} shown first. Their mean counts.` },
     "Review ", el("b", { class: review.margin > 0 ? "good-text" : "bad-text", text: `${review.margin > 0 ? "+" : ""}${fmt.number(review.margin)}` }),
     el("span", { class: "quiet", text: review.margin > 0 ? " for the rewrite" : " for the original" }), wavers ? el("span", { class: "quiet", text: ", follows the position" }) : null);
 }
