@@ -52,7 +52,7 @@ class Cut:
     def __post_init__(self) -> None:
         if self.mode not in ("share", "value", "count"):
             raise SettingError(f"{str(self.mode)[:40]!r} is no kind of cut", hint="Use share, value or count.")
-        if isinstance(self.amount, bool) or not isinstance(self.amount, (int, float)) or not math.isfinite(self.amount):
+        if isinstance(self.amount, bool) or not isinstance(self.amount, (int, float)) or not abs(self.amount) <= 1e15:  # also NaN, infinity and integers no float can hold
             raise SettingError(f"{str(self.amount)[:40]!r} is no number for a cut", hint="Type a plain number, for example 0.3.")
         if self.mode == "share" and not 0 <= self.amount <= 1:
             raise SettingError(f"a share of {self.amount:g} is outside 0 to 1", hint="0.3 keeps the best 30 %.")
