@@ -3,6 +3,7 @@
 StudioError
 ├── DataError          an import file, record or image that can't be read
 ├── SettingError       a wish that can't be met, refused before work starts
+│   └── NothingKept    a selection that keeps no record, so that there is nothing to work on
 ├── ModelError         weights that are missing, damaged or of the wrong kind
 ├── StoreError         the workspace can't be used as it is
 ├── NotFound           a data set, record, job or selection that isn't there
@@ -33,6 +34,10 @@ class DataError(StudioError):
 
 class SettingError(StudioError):
     """A wish that can't be met, refused before work starts."""
+
+
+class NothingKept(SettingError):
+    """A selection that keeps no record, so that there is nothing to work on."""
 
 
 class ModelError(StudioError):

@@ -16,6 +16,12 @@ from pipeline.store import Store
 from pipeline.workspace import Workspace
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Quick tests first, the browser last: a broken rule is told in seconds, and Playwright's event loop, which lives on the
+    main thread until the session ends, can't stand in the way of `asyncio.run` elsewhere."""
+    items.sort(key=lambda item: (item.get_closest_marker("browser") is not None, item.get_closest_marker("slow") is not None))
+
+
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     return Workspace.open(tmp_path / "workspace")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.curation import curate
 from pipeline.devices import probe
-from pipeline.errors import NotFound, SettingError
+from pipeline.errors import NotFound, NothingKept, SettingError
 from pipeline.models.planning import Plan, Wish, plan
 from pipeline.models.specs import ModelSpec, spec_for
 from pipeline.records import WHOLE, Record, Rewrite, without_image_tag
@@ -103,7 +103,7 @@ def rewrite_text(context: "JobContext") -> dict[str, Any]:
 def sources_of(store: Store, dataset_id: int, params: dict[str, Any], parts: Sequence[str]) -> list[Source]:
     """The texts a job is about, in file order: each question, and the answer that the scores prefer.
 
-    Raises SettingError where nothing is kept, NotFound for a selection or record that isn't there.
+    Raises NothingKept, and NotFound for a selection or record that isn't there.
     """
     view = curate(store, dataset_id, params.get("selection"))
     ids = view.kept_ids
@@ -117,7 +117,7 @@ def sources_of(store: Store, dataset_id: int, params: dict[str, Any], parts: Seq
     if params.get("limit") is not None:
         ids = ids[:max(0, int(params["limit"]))]
     if not ids:
-        raise SettingError("no record is kept, so there is nothing to rewrite", hint="Score the data set and lower the cuts in Select, or keep records by hand.")
+        raise NothingKept("no record is kept, so there is nothing to rewrite", hint="Score the data set and lower the cuts in Select, or keep records by hand.")
     return [source for record in store.records.many(ids) for source in _sources(record, view.best_of(record), parts)]
 
 

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Body, Query
 
 from pipeline import jobs
 from pipeline.curation import curate
-from pipeline.errors import ModelError, NotFound, SettingError
+from pipeline.errors import ModelError, NotFound, NothingKept, SettingError
 from pipeline.models.fetch import embedded_ready
 from pipeline.models.machine import hardware_of
 from pipeline.models.planning import Wish, plan
@@ -106,10 +106,14 @@ def overview(context: StudioContext, dataset_id: int) -> dict[str, Any]:
 def planned(context: StudioContext, wish: RewriteWish) -> dict[str, Any]:
     """What a run would do: texts by part, how many are there already, device and precision with the reason.
 
-    {"state": "measuring"} until the worker has looked at the machine. Raises SettingError where it can't be met.
+    {"state": "measuring"} until the worker has looked at the machine; {"state": "nothing", "error", "hint"} where no record
+    is kept: the state of every data set before it is scored, so it is an answer and no error. Raises SettingError where the wish can't be met.
     """
     context.store.datasets.get(wish.dataset_id)
-    sources = sources_of(context.store, wish.dataset_id, wish.params, wish.parts)
+    try:
+        sources = sources_of(context.store, wish.dataset_id, wish.params, wish.parts)
+    except NothingKept as nothing:
+        return {"state": "nothing", "error": nothing.message, "hint": nothing.hint}
     machine = machine_figures(context)
     if machine is None:
         return {"state": "measuring"}

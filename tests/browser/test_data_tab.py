@@ -217,7 +217,8 @@ def test_the_first_start_opens_the_demo_data(page: Page, demo_server: StudioProc
     page.goto(demo_server.url)
     expect(page.get_by_role("heading", name="Demo")).to_be_visible(timeout=60_000)
     expect(page.locator(".record-card")).to_have_count(24)
-    page.wait_for_function("[...document.querySelectorAll('.record-card img')].slice(0, 8).every((i) => i.naturalWidth > 0)")
+    for place in range(8):
+        expect(page.locator(".record-card img").nth(place)).not_to_have_js_property("naturalWidth", 0)
     assert re.search(r"of 106", page.locator(".funnel li").first.inner_text())
     both_themes(page, screenshots, "data")
     assert "planted" not in page.evaluate("fetch('/api/records?dataset=1').then((r) => r.json()).then((p) => fetch('/api/records/' + p.records[0].id)).then((r) => r.text())")

@@ -108,6 +108,7 @@ def test_cuts_decisions_and_tab_are_there_after_a_reload(page: Page, studio_serv
     page.locator(".select-grid .pick").first.click()
     with page.expect_response("**/api/selections/decide"):
         page.keyboard.press("k")
+    expect(page.get_by_role("button", name="By hand 1")).to_be_visible()  # the answer is drawn, not only received
     count = kept(page)
     page.reload()
     expect(page.get_by_label("Detail: cut by question score", exact=True)).to_have_value("62.5", timeout=120_000)

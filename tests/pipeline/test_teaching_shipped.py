@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from pipeline import images
@@ -18,10 +20,15 @@ from pipeline.scoring.contract import answer_text, question_text
 from pipeline.scoring.engine import Engine, Request, score_one_by_one
 from pipeline.scoring.scorers import active, available, load_scorer
 from pipeline.settings import assets_dir
+from pipeline.teaching.augment import EMPTY_QUESTIONS
 from pipeline.teaching.judging import judge, judge_items
 from pipeline.teaching.measures import auc
 from pipeline.teaching.preferences import image_digest, is_held_out, read_rated
 
+SHARP = ["Which of the two cyclists wears a helmet, and what does that say about the race?", "How many sheep stand between the gate and the tree?",
+         "What color is the car parked next to the hydrant?", "What is the woman holding in her left hand, and what might she do with it next?",
+         "Why might the child be looking away from the birthday cake?"]
+EMPTY = ["Anything to say?", "Comment on it.", "Nice?", "What do you think?", "Thoughts on this one?"]
 SALAD = "vase the of red which standing on is shelf a wooden beside"
 
 
@@ -105,26 +112,38 @@ def test_scorers_find_planted_faults_of_the_demo_above_chance(loaded: LoadedMode
 
 @pytest.mark.slow
 def test_word_salad_and_refusals_score_below_a_plain_answer(loaded: LoadedModel) -> None:
-    engine = Engine(loaded, [load_scorer(active("question")), load_scorer(active("answer"))], lambda sha: images.open_rgb(b""))
-    good, salad, refusal = engine.score([
+    engine = Engine(loaded, [load_scorer(active("answer"))], lambda sha: images.open_rgb(b""))
+    good, salad, refusal = (outcome.value for outcome in engine.score([
         Request("answer", None, answer_text("What stands on the shelf?", "A red vase stands on the wooden shelf, beside a small clock.")),
         Request("answer", None, answer_text("What stands on the shelf?", SALAD)),
-        Request("answer", None, answer_text("What stands on the shelf?", "I'm sorry, but I cannot see the image."))])
-    assert good.value > refusal.value  # type: ignore[operator]
-    asked, empty = engine.score([Request("question", None, question_text(["What might the man at the window be waiting for, judging by his coat?"])),
-                                 Request("question", None, question_text(["What is this?"]))])
-    assert asked.value > empty.value  # type: ignore[operator]
-    assert salad.value is not None
+        Request("answer", None, answer_text("What stands on the shelf?", "I'm sorry, but I cannot see the image."))]))
+    assert good > salad and good > refusal  # type: ignore[operator]
+
+
+@pytest.mark.slow
+def test_questions_that_ask_for_looking_score_above_empty_ones(loaded: LoadedModel) -> None:
+    """None of these stands in the ratings or among the made-worse texts; one odd couple is no verdict, so the means are compared."""
+    assert not set(EMPTY) & set(EMPTY_QUESTIONS)
+    engine = Engine(loaded, [load_scorer(active("question"))], lambda sha: images.open_rgb(b""))
+    values = [outcome.value for outcome in engine.score([Request("question", None, question_text([text])) for text in SHARP + EMPTY])]
+    sharp, empty = np.array(values[:len(SHARP)], float), np.array(values[len(SHARP):], float)
+    assert sharp.mean() > empty.mean() + 0.5
+    assert (sharp[:, None] > empty[None]).mean() > 0.8
 
 
 @pytest.mark.slow
 def test_judging_reports_new_and_seen_images_apart(loaded: LoadedModel, tmp_path: Path) -> None:
-    lines = [{"id": f"{number:012}", "questions": [["What is this?"], ["Why might the two players in red be arguing with the referee?"]], "score": [0.2, 0.9]} for number in range(3)]
-    path = tmp_path / "q.jsonl"
-    path.write_text("\n".join(json.dumps(line) for line in lines))
-    report = judge(loaded, path, None)["question"]
-    assert (report["items"], report["images"], report["texts"], report["pairs"], report["ties"]) == (3, 3, 6, 3, 0)
-    assert report["seen"] is None and report["new"]["value"] == 1.0
+    """The accuracy is that of the scores: with the ratings turned round, it is the rest to 1."""
+    def report(ratings: list[float]) -> dict[str, Any]:
+        lines = [{"id": f"{number:012}", "questions": [[EMPTY[number]], [SHARP[number]]], "score": ratings} for number in range(3)]
+        path = tmp_path / "q.jsonl"
+        path.write_text("\n".join(json.dumps(line) for line in lines))
+        return judge(loaded, path, None)["question"]
+
+    found = report([0.2, 0.9])
+    assert (found["items"], found["images"], found["texts"], found["pairs"], found["ties"]) == (3, 3, 6, 3, 0)
+    assert found["seen"] is None and found["new"]["value"] == 1.0
+    assert report([0.9, 0.2])["new"]["value"] == 0.0
 
 
 def test_judging_nothing_is_refused() -> None:

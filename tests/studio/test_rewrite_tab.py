@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from fastapi.testclient import TestClient
 
-from pipeline.errors import ModelError, NotFound, SettingError
+from pipeline.errors import ModelError, NotFound, NothingKept, SettingError
 from pipeline.jobs import URGENT
 from pipeline.records import WHOLE, Guard, Rewrite
 from pipeline.workspace import Workspace
@@ -179,7 +179,9 @@ def test_nothing_kept_and_no_model_are_said_before_work(context: StudioContext, 
     context.store.actions.decide(dataset_id, {i: "drop" for i in context.store.records.ids(dataset_id)}, author="test")
     wish = api.read_wish({"dataset": dataset_id})
     monkeypatch.setattr(api, "embedded_ready", lambda: True)
-    with pytest.raises(SettingError, match="no record is kept"):
+    planned = api.planned(context, wish)
+    assert planned["state"] == "nothing" and "no record is kept" in planned["error"] and "Score the data set" in planned["hint"]
+    with pytest.raises(NothingKept, match="no record is kept"):
         api.start(context, wish)
     monkeypatch.setattr(api, "embedded_ready", lambda: False)
     with pytest.raises(ModelError, match="not on this machine"):

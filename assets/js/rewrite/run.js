@@ -88,10 +88,11 @@ export class RunPanel {
         if (turn !== this.asked || studio.tab !== "rewrite") return;
       }
       if (turn !== this.asked) return;
-      Object.assign(this, { plan: answer, refusal: null });
+      const nothing = answer.state === "nothing";
+      Object.assign(this, { plan: nothing ? null : answer, refusal: nothing ? new ApiError(answer.error, answer) : null, nothing });
     } catch (error) {
       if (turn !== this.asked) return;
-      Object.assign(this, { plan: null, refusal: error });
+      Object.assign(this, { plan: null, refusal: error, nothing: false });
     }
     this.drawPlan();
     this.drawAction();
@@ -101,9 +102,8 @@ export class RunPanel {
     this.waiting = waiting;
     this.planBox.hidden = activeJobs(["rewrite"]).length > 0;
     if (this.refusal) {
-      const nothing = this.refusal.message?.startsWith("no record is kept");
       return fill(this.planBox, problem(this.refusal instanceof ApiError ? this.refusal : new ApiError(String(this.refusal))),
-        nothing ? el("button", { class: "btn small", on: { click: () => openTab(this.overview.scored ? "select" : "score") } }, this.overview.scored ? "Go to Select" : "Go to Score") : null);
+        this.nothing ? el("button", { class: "btn small", on: { click: () => openTab(this.overview.scored ? "select" : "score") } }, this.overview.scored ? "Go to Select" : "Go to Score") : null);
     }
     if (waiting) return fill(this.planBox, el("p", { class: "quiet small-text measuring", text: "Looking at this machine …" }));
     const { plan } = this;
