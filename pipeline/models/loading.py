@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,6 +27,20 @@ log = logging.getLogger(__name__)
 
 Preparation = Literal["pad", "crop"]
 
+_TOKENIZING = threading.Lock()
+"""A fast tokenizer sets its own options at each call and fails ("Already borrowed") when two threads do so at once."""
+
+
+@dataclass
+class Attached:
+    """Reward adapters beside a base, by revision, and which of them is switched on (None: the bare base).
+
+    Only pipeline.models.adapters writes here.
+    """
+
+    adapters: dict[str, Any] = field(default_factory=dict)
+    active: str | None = None
+
 
 @dataclass(frozen=True)
 class LoadedModel:
@@ -37,6 +52,7 @@ class LoadedModel:
     """LlavaForConditionalGeneration."""
     tokenizer: Any
     image_processor: Any
+    attached: Attached = field(default_factory=Attached, repr=False, compare=False)
 
     @property
     def device(self) -> "torch.device":
@@ -57,6 +73,12 @@ class LoadedModel:
         return self.model.lm_head
 
     @property
+    def projector(self) -> Any:
+        """The base's projector, or that of the adapter which is switched on."""
+        active = self.attached.active
+        return self.model.model.multi_modal_projector if active is None else self.attached.adapters[active].projector
+
+    @property
     def image_tokens(self) -> int:
         return int(self.model.config.image_seq_length)
 
@@ -67,7 +89,8 @@ class LoadedModel:
 
     def ids(self, text: str) -> list[int]:
         """Token ids of plain text: no BOS, no EOS, and words that look like special tokens stay words."""
-        return list(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids)
+        with _TOKENIZING:
+            return list(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids)
 
     def text_embeddings(self, ids: Sequence[int]) -> "torch.Tensor":
         """Ids (T) → word embeddings (T, hidden)."""
@@ -78,9 +101,13 @@ class LoadedModel:
 
     def pixels(self, images: Sequence["Image"], preparation: Preparation = "pad") -> "torch.Tensor":
         """Pictures → (N, 3, side, side), normalised. `pad` squares with the mean colour, `crop` cuts the middle."""
+        return self.prepared(images, preparation).to(self.device, self.dtype)
+
+    def prepared(self, images: Sequence["Image"], preparation: Preparation = "pad") -> "torch.Tensor":
+        """`pixels` in fp32 and in main memory: touches no model, so threads may do it."""
         mean = self.image_processor.image_mean
-        prepared = [squared(image, mean) if preparation == "pad" else image.convert("RGB") for image in images]
-        return self.image_processor(prepared, return_tensors="pt").pixel_values.to(self.device, self.dtype)
+        squares = [squared(image, mean) if preparation == "pad" else image.convert("RGB") for image in images]
+        return self.image_processor(squares, return_tensors="pt").pixel_values
 
     def image_features(self, images: Sequence["Image"], preparation: Preparation = "pad") -> "torch.Tensor":
         """Pictures → visual tokens before the projector (N, tokens, tower width), the chosen layer, CLS dropped."""
@@ -97,11 +124,11 @@ class LoadedModel:
         return tokens[:, 1:] if config.vision_feature_select_strategy == "default" else tokens
 
     def project(self, features: "torch.Tensor") -> "torch.Tensor":
-        """Visual tokens (…, tower width) → word space (…, hidden), by the model's projector."""
+        """Visual tokens (…, tower width) → word space (…, hidden), by the active projector."""
         import torch
 
         with torch.inference_mode():
-            projector = self.model.model.multi_modal_projector
+            projector = self.projector
             return projector(features.to(self.device, projector.linear_1.weight.dtype)).to(self.dtype)
 
 

@@ -1,22 +1,25 @@
-"""Scores texts about images with one loaded model: encodes each image once, shares its prefix, batches by length.
+"""Scores texts about images with one loaded model: each image encoded once, its prefix shared, rows of like length together.
 
-Owns batching, the visual cache and the reasons for missing numbers. Knows scorers and pictures, but neither records nor
-the store: `pipeline.scoring.run` brings those. `score_one_by_one` is the plain reference that tests compare with.
+Owns running a schedule and the reasons for missing numbers. Which texts run together is pipeline.scoring.schedule's work,
+images are pipeline.scoring.pictures'. Knows scorers and pictures, but neither records nor the store: `pipeline.scoring.run`
+brings those. `score_one_by_one` is the plain reference that tests compare with.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.errors import DataError, ModelError
+from pipeline.errors import ModelError
 from pipeline.models.loading import LoadedModel
 from pipeline.scoring.contract import Kind, cut_ids
 from pipeline.scoring.forward import Feature, Row, pooled, prefix_of
+from pipeline.scoring.pictures import ImageReader, VisualTokens
+from pipeline.scoring.schedule import Batch, PackedRow, Text, batches_of, padding, rows_of
 from pipeline.scoring.scorers import Scorer
 
 if TYPE_CHECKING:
@@ -25,13 +28,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ImageReader = Callable[[str], "Image"]
-"""sha256 → decoded picture; raises DataError with the reason where it can't be read."""
-
-CACHE_BYTES = 256 * 2**20
-ENCODE_BATCH = 16
-LONGEST_SHARED_ROW = 1024
-"""A row with many texts is split here: its mask grows with the square."""
+TOKEN_BUDGET = {"cpu": 2048, "cuda": 32768}
+"""Positions of a batch, padding included. On a CPU more gains nothing and lets a person wait; a GPU wants 16,000 and more,
+so that the fixed cost of unpacking quantized weights is spread."""
+LONGEST_ROW = 1024
+PREFIXES_A_ROW = 3
+"""A row may be this many prefixes long, or LONGEST_ROW where that is more: its mask grows with the square of its length, but a
+row of little more than its prefix shares nothing."""
 NO_NUMBER = "the model gave no finite number"
 EMPTY = "the text is empty"
 
@@ -60,27 +63,37 @@ class Counters:
     texts: int = 0
     images_encoded: int = 0
     images_reused: int = 0
+    """Texts whose image another text had brought through decoder and tower already."""
     real_tokens: int = 0
     padded_tokens: int = 0
     shared_prefix_tokens: int = 0
     """Prefix positions that one-by-one scoring would have computed again."""
+    batches: int = 0
     halvings: int = 0
 
+    def add(self, other: "Counters") -> None:
+        """Sum up the counters of several engines."""
+        for name, value in vars(other).items():
+            setattr(self, name, getattr(self, name) + value)
 
-@dataclass
-class _Group:
-    """One image's texts within one call, with the places of their outcomes."""
 
-    image: str | None
-    texts: list[tuple[int, ...]] = field(default_factory=list)
-    spans: list[int] = field(default_factory=list)
-    places: list[int] = field(default_factory=list)
+@dataclass(frozen=True)
+class Schedule:
+    """Requests, the outcomes known before any work (empty texts), and the batches of the rest."""
+
+    requests: tuple[Request, ...]
+    known: dict[int, Outcome]
+    batches: tuple[Batch, ...]
 
 
 class Engine:
-    """Question and answer scorers of one base over one loaded model. Not for several threads at once."""
+    """Question and answer scorers of one base over one loaded model. Not for several threads at once.
 
-    def __init__(self, loaded: LoadedModel, scorers: Sequence[Scorer], read_image: ImageReader, *, token_budget: int | None = None) -> None:
+    Scorers with adapters of their own share the visual tokens; each has its own prefix, because its projector is its own.
+    """
+
+    def __init__(self, loaded: LoadedModel, scorers: Sequence[Scorer], read_image: ImageReader, *, token_budget: int | None = None,
+                 on_decode: Callable[[Sequence[str]], None] | None = None, on_decoded: Callable[[Sequence[str]], None] | None = None) -> None:
         preparations = {scorer.image_preparation for scorer in scorers}
         if len(preparations) != 1 or len({scorer.kind for scorer in scorers}) != len(scorers):
             raise ModelError("an engine takes one scorer a kind, all with the same image preparation", hint="Score the kinds one after the other.")
@@ -89,150 +102,138 @@ class Engine:
             if scorer.weights.shape[1] != hidden:
                 raise ModelError(f"the scorer {scorer.name} is for states of width {scorer.weights.shape[1]}, {loaded.spec.label} has {hidden}",
                                  hint=f"Use it with its base {scorer.base}.")
+            attach(loaded, scorer)
         self.loaded = loaded
         self.scorers = {scorer.kind: scorer for scorer in scorers}
         self.counters = Counters()
-        self.token_budget = token_budget or (2048 if loaded.plan.device == "cpu" else 16384)
-        self._read_image = read_image
-        self._preparation = preparations.pop()
-        self._features: tuple[Feature, ...] = tuple(dict.fromkeys(f for scorer in scorers for f in scorer.features))
-        self._prefixes: OrderedDict[str | None, "torch.Tensor"] = OrderedDict()
-        self._problems: dict[str, str] = {}
+        self.token_budget = token_budget or TOKEN_BUDGET[loaded.plan.device]
+        self.visual = VisualTokens(loaded, read_image, preparations.pop(), on_decode=on_decode, on_decoded=on_decoded)  # type: ignore[arg-type]
+        adapters = list(dict.fromkeys(revision_of(scorer) for scorer in scorers))
+        self._stages: list[list[Scorer]] = [[scorer for scorer in scorers if revision_of(scorer) == adapter] for adapter in adapters]
+        self._stage_of = {scorer.kind: number for number, stage in enumerate(self._stages) for scorer in stage}
+        self._current: Schedule | None = None
+        self._blank: "torch.Tensor | None" = None
+        self._prefix_length = loaded.image_tokens + len(loaded.start_ids)
 
     def score(self, requests: Sequence[Request]) -> list[Outcome]:
         """Outcomes in the order of the requests. An unreadable image or a failed text gives None with its reason."""
-        outcomes: list[Outcome | None] = [None] * len(requests)
-        groups: dict[str | None, _Group] = {}
+        schedule = self.schedule(requests)
+        outcomes = dict(schedule.known)
+        for batch in schedule.batches:
+            outcomes.update(self.run(schedule, batch))
+        return [outcomes[place] for place in range(len(requests))]
+
+    def schedule(self, requests: Sequence[Request]) -> Schedule:
+        """Which requests run together and in which order. Touches no image and no model; a thread of its own may do it."""
+        known: dict[int, Outcome] = {}
+        texts: list[Text] = []
         for place, request in enumerate(requests):
             if not has_words(request):
-                outcomes[place] = Outcome(None, EMPTY)
+                known[place] = Outcome(None, EMPTY)
                 continue
-            ids, span = self._ids(request)
-            group = groups.setdefault(request.image, _Group(request.image))
-            group.texts.append(ids)
-            group.spans.append(span)
-            group.places.append(place)
-        self._encode([image for image in groups if image is not None])
-        rows: list[tuple[Row, list[int]]] = []
-        for image, group in groups.items():
-            if image is not None and image in self._problems:
-                for place in group.places:
-                    outcomes[place] = Outcome(None, self._problems[image])
-                continue
-            rows += self._rows(group)
-        for batch in self._batches(rows):
-            for place, outcome in self._run(batch, requests):
-                outcomes[place] = outcome
-        self.counters.texts += len(requests)
-        return [outcome or Outcome(None, NO_NUMBER) for outcome in outcomes]
+            ids = tuple(cut_ids(self.loaded.ids(request.text), self._prefix_length))
+            span = span_start(self.loaded, request.text, len(ids)) if self.scorers[request.kind].span == "answer" else 0
+            texts.append(Text(place, ids, span, request.image, self._stage_of[request.kind]))
+        longest = max(LONGEST_ROW, PREFIXES_A_ROW * self._prefix_length)
+        return Schedule(tuple(requests), known, tuple(batches_of(rows_of(texts, self._prefix_length, longest), self.token_budget)))
 
-    def _ids(self, request: Request) -> tuple[tuple[int, ...], int]:
-        """Ids of one text, and from which id on a mean is taken."""
-        ids = cut_ids(self.loaded.ids(request.text), self.loaded.image_tokens + len(self.loaded.start_ids))
-        return tuple(ids), span_start(self.loaded, request.text, len(ids)) if self.scorers[request.kind].span == "answer" else 0
-
-    def _encode(self, images: Sequence[str]) -> None:
-        """Bring the prefixes of these images into the cache, several at a time; remember why one can't be read."""
-        import torch
-
-        wanted = [image for image in images if image not in self._prefixes and image not in self._problems]
-        self.counters.images_reused += sum(image in self._prefixes for image in images)
-        for image in images:
-            if image in self._prefixes:
-                self._prefixes.move_to_end(image)
-        for start in range(0, len(wanted), ENCODE_BATCH):
-            names, pictures = [], []
-            for image in wanted[start:start + ENCODE_BATCH]:
-                try:
-                    pictures.append(self._read_image(image))
-                    names.append(image)
-                except DataError as error:
-                    self._problems[image] = error.message
-            if not names:
-                continue
-            visual = self.loaded.image_features(pictures, self._preparation)  # (n, tokens, tower width)
-            for name, tokens in zip(names, visual):
-                prefix = prefix_of(self.loaded, tokens)
-                if torch.isfinite(prefix).all():
-                    self._prefixes[name] = prefix
+    def run(self, schedule: Schedule, batch: Batch) -> dict[int, Outcome]:
+        """Outcome of each place of one batch of a schedule."""
+        if schedule is not self._current:
+            self._current = schedule
+            self.visual.expect([image for one in schedule.batches for image in one.images])
+        encoded = self.visual.encoded
+        found: dict[int, Outcome] = {}
+        with self._using(batch.stage):
+            rows: list[tuple[PackedRow, "torch.Tensor"]] = []
+            for row in batch.rows:
+                prefix = self._prefix(row.image)
+                if prefix is None:
+                    found.update((text.place, Outcome(None, self.visual.problems[row.image or ""])) for text in row.texts)
                 else:
-                    self._problems[name] = "the vision tower gave no finite numbers for this image"
-            self.counters.images_encoded += len(names)
-        self._shrink(len(images))
+                    rows.append((row, prefix))
+            if rows:
+                found.update(self._forward(rows, schedule))
+        seen = sum(len(row.texts) for row, _ in rows if row.image is not None)
+        self.counters.images_encoded += self.visual.encoded - encoded
+        self.counters.images_reused += max(0, seen - (self.visual.encoded - encoded))
+        self.counters.texts += len(batch.places)
+        return found
 
-    def _shrink(self, in_use: int) -> None:
-        """Forget the longest unused prefixes beyond the cache's room, never those of the present call."""
-        if not self._prefixes:
-            return
-        one = next(iter(self._prefixes.values()))
-        room = max(in_use + 1, CACHE_BYTES // (one.numel() * one.element_size()))
-        while len(self._prefixes) > room:
-            self._prefixes.popitem(last=False)
+    def close(self) -> None:
+        """End the decoding threads; the model stays with whoever loaded it."""
+        self.visual.close()
 
-    def _prefix(self, image: str | None) -> "torch.Tensor":
-        if image is None and None not in self._prefixes:
-            self._prefixes[None] = blank_prefix(self.loaded)
-        return self._prefixes[image]
+    def _using(self, stage: int) -> AbstractContextManager[None]:
+        return using(self.loaded, self._stages[stage][0])
 
-    def _rows(self, group: _Group) -> list[tuple[Row, list[int]]]:
-        """The group's texts as rows of bearable length, the shortest texts first."""
-        prefix = self._prefix(group.image)
-        rows: list[tuple[Row, list[int]]] = []
-        members: list[int] = []
-        length = len(prefix)
-        for number in sorted(range(len(group.texts)), key=lambda i: len(group.texts[i])):
-            size = len(group.texts[number])
-            if members and length + size > LONGEST_SHARED_ROW:
-                rows.append(_row(group, prefix, members))
-                members, length = [], len(prefix)
-            members.append(number)
-            length += size
-        rows.append(_row(group, prefix, members))
-        self.counters.shared_prefix_tokens += (len(group.texts) - len(rows)) * len(prefix)
-        return rows
+    def _prefix(self, image: str | None) -> "torch.Tensor | None":
+        """BOS and image in word space (P, hidden) under the adapter in use; None where the image can't be read."""
+        if image is None:
+            if self._blank is None:
+                self._blank = blank_tokens(self.loaded)
+            return prefix_of(self.loaded, self._blank)
+        tokens = self.visual.get(image)
+        return None if tokens is None else prefix_of(self.loaded, tokens)
 
-    def _batches(self, rows: list[tuple[Row, list[int]]]) -> Iterator[list[tuple[Row, list[int]]]]:
-        """Rows of like length together, as many as the token budget allows; the budget may shrink on the way."""
-        waiting = sorted(rows, key=lambda entry: -entry[0].length)
-        while waiting:
-            count = max(1, self.token_budget // waiting[0][0].length)
-            batch, waiting = waiting[:count], waiting[count:]
-            yield batch
-
-    def _run(self, batch: list[tuple[Row, list[int]]], requests: Sequence[Request]) -> list[tuple[int, Outcome]]:
+    def _forward(self, rows: list[tuple[PackedRow, "torch.Tensor"]], schedule: Schedule) -> dict[int, Outcome]:
         """One forward; out of memory halves the batch, down to a single text."""
-        rows = [row for row, _ in batch]
-        places = [place for _, members in batch for place in members]
+        scorers = self._stages[rows[0][0].stage]
         try:
-            states = pooled(self.loaded, rows, self._features)
+            states = pooled(self.loaded, [Row(prefix, tuple(text.ids for text in row.texts), tuple(text.span for text in row.texts)) for row, prefix in rows],
+                            tuple(dict.fromkeys(feature for scorer in scorers for feature in scorer.features)))
         except (MemoryError, RuntimeError) as error:
             if not _out_of_memory(error):
                 raise
-            return self._run_halves(batch, requests)
-        width = max(row.length for row in rows)
-        real = sum(row.length for row in rows)
-        self.counters.real_tokens += real
-        self.counters.padded_tokens += width * len(rows) - real
+            return self._halves(rows, schedule)
+        batch = Batch(tuple(row for row, _ in rows))
+        self.counters.batches += 1
+        self.counters.real_tokens += sum(row.length for row in batch.rows)
+        self.counters.padded_tokens += padding(batch)
+        self.counters.shared_prefix_tokens += sum((len(row.texts) - 1) * self._prefix_length for row in batch.rows)
         found: dict[int, Outcome] = {}
-        for kind, scorer in self.scorers.items():
-            for place, value in zip(places, apply_head(scorer, states)):
-                if requests[place].kind == kind:
+        for scorer in scorers:
+            for place, value in zip(batch.places, apply_head(scorer, states)):
+                if schedule.requests[place].kind == scorer.kind:
                     found[place] = Outcome(value) if math.isfinite(value) else Outcome(None, NO_NUMBER)
-        return list(found.items())
+        return found
 
-    def _run_halves(self, batch: list[tuple[Row, list[int]]], requests: Sequence[Request]) -> list[tuple[int, Outcome]]:
+    def _halves(self, rows: list[tuple[PackedRow, "torch.Tensor"]], schedule: Schedule) -> dict[int, Outcome]:
         _give_back(self.loaded)
         self.counters.halvings += 1
-        self.token_budget = max(256, self.token_budget // 2)
-        if len(batch) > 1:
-            middle = len(batch) // 2
-            return self._run(batch[:middle], requests) + self._run(batch[middle:], requests)
-        row, members = batch[0]
-        if len(members) > 1:
-            middle = len(members) // 2
-            halves = [(Row(row.prefix, row.texts[part], row.spans[part]), members[part]) for part in (slice(middle), slice(middle, None))]
-            return self._run([halves[0]], requests) + self._run([halves[1]], requests)
-        return [(members[0], Outcome(None, f"out of memory on one text of {len(row.texts[0])} tokens"))]
+        if len(rows) > 1:
+            middle = len(rows) // 2
+            return {**self._forward(rows[:middle], schedule), **self._forward(rows[middle:], schedule)}
+        row, prefix = rows[0]
+        if len(row.texts) > 1:
+            middle = len(row.texts) // 2
+            halves = [PackedRow(row.stage, row.image, part, len(prefix) + sum(len(text.ids) for text in part)) for part in (row.texts[:middle], row.texts[middle:])]
+            return {**self._forward([(halves[0], prefix)], schedule), **self._forward([(halves[1], prefix)], schedule)}
+        text = row.texts[0]
+        return {text.place: Outcome(None, f"out of memory on one text of {len(text.ids)} tokens")}
+
+
+def attach(loaded: LoadedModel, scorer: Scorer) -> None:
+    """Bring a scorer's adapter, where it has one, beside the base's weights."""
+    if getattr(scorer, "adapter", None) is not None:
+        from pipeline.models import adapters
+
+        adapters.attach(loaded, scorer.adapter)
+
+
+def using(loaded: LoadedModel, scorer: Scorer) -> AbstractContextManager[None]:
+    """The scorer's adapter is active inside; the bare base where it has none."""
+    if getattr(scorer, "adapter", None) is None and not loaded.attached.adapters:
+        return nullcontext()
+    from pipeline.models import adapters
+
+    return adapters.using(loaded, getattr(scorer, "adapter", None))
+
+
+def revision_of(scorer: Scorer) -> str | None:
+    """What tells adapters apart; None for a scorer that reads the bare base."""
+    adapter = getattr(scorer, "adapter", None)
+    return None if adapter is None else adapter.revision
 
 
 def has_words(request: Request) -> bool:
@@ -247,14 +248,18 @@ def span_start(loaded: LoadedModel, text: str, length: int) -> int:
     return min(len(loaded.ids(head + mark)), length - 1) if mark else 0
 
 
-def blank_prefix(loaded: LoadedModel) -> "torch.Tensor":
-    """Prefix of a record without an image: all pixels zero after normalisation, as the authors do."""
+def blank_tokens(loaded: LoadedModel) -> "torch.Tensor":
+    """Visual tokens (T, tower width) of a record without an image: all pixels zero after normalisation, as the authors do."""
     import torch
 
     side = loaded.image_processor.crop_size["height"]
     with torch.inference_mode():
-        visual = loaded.tower_tokens(torch.zeros(1, 3, side, side, device=loaded.device, dtype=loaded.dtype))[0]
-    return prefix_of(loaded, visual)
+        return loaded.tower_tokens(torch.zeros(1, 3, side, side, device=loaded.device, dtype=loaded.dtype))[0]
+
+
+def blank_prefix(loaded: LoadedModel) -> "torch.Tensor":
+    """Prefix of a record without an image."""
+    return prefix_of(loaded, blank_tokens(loaded))
 
 
 def apply_head(scorer: Scorer, states: dict[Feature, "torch.Tensor"]) -> list[float]:
@@ -272,7 +277,8 @@ def score_one_by_one(loaded: LoadedModel, scorer: Scorer, image: "Image | None",
     """The plain way: one image, one text, one forward of transformers' own model. Slow; the truth tests compare with."""
     import torch
 
-    with torch.inference_mode():
+    attach(loaded, scorer)
+    with torch.inference_mode(), using(loaded, scorer):
         if image is None:
             prefix = blank_prefix(loaded)
         else:
@@ -286,11 +292,6 @@ def score_one_by_one(loaded: LoadedModel, scorer: Scorer, image: "Image | None",
             layer = output.last_hidden_state if feature.layer < 0 else output.hidden_states[feature.layer]
             states[feature] = (layer[:, -1] if feature.pool == "last" else layer[:, start:].mean(1)).float()
     return apply_head(scorer, states)[0]
-
-
-def _row(group: _Group, prefix: "torch.Tensor", members: list[int]) -> tuple[Row, list[int]]:
-    row = Row(prefix, tuple(group.texts[i] for i in members), tuple(group.spans[i] for i in members))
-    return row, [group.places[i] for i in members]
 
 
 def _out_of_memory(error: BaseException) -> bool:

@@ -1,29 +1,34 @@
 """The scoring job: every record of a data set through the question and the answer scorer, batch by batch into the store.
 
-Owns the loop and its parameters; the numbers come from pipeline.scoring.engine. Resume is the store's anti-join: what has
-its scores under the same key is not looked at again.
+Owns the loop, its parameters and what is written; the numbers come from pipeline.scoring.engine. Resume is the store's
+anti-join: what has its scores under the same key is not looked at again, and what is computed is computed in the batches
+of an undisturbed run. A record or image that a worker died on is tried alone, and set aside when a second one dies on it.
 
-Parameters of `run` (all optional): kinds ["question", "answer"] · scorers {"question": name, "answer": name} ·
-precision, quantization, device ("auto" …) · record_ids [..] (default: all).
+Parameters of `run` (all optional): kinds ["question", "answer"] · scorers {"question": name, "answer": name} · base (for scorers
+in the authors' layout) · image_preparation "pad" or "crop" · precision, quantization, device ("auto" …) · record_ids [..] (default: all) ·
+workers (processes that share the run; default: one a GPU).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from pipeline import images
 from pipeline.devices import probe
 from pipeline.errors import DataError, NotFound, SettingError
 from pipeline.models.loading import LoadedModel
 from pipeline.models.planning import Plan, Wish, plan
-from pipeline.records import Record, Score
-from pipeline.scoring.contract import Kind, Place, answer_text, places_of, question_text
-from pipeline.scoring.engine import Engine, Outcome, Request
+from pipeline.scoring.contract import Kind, answer_text, question_text
+from pipeline.scoring.engine import Counters, Engine, Request
 from pipeline.scoring.scorers import Scorer, active, load_scorer
+from pipeline.scoring.windows import Finished, Hands, Window, image_problem, image_thing, read_window, score_windows, thing_of, try_alone, window_ids
 from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -32,10 +37,6 @@ if TYPE_CHECKING:
     from pipeline.worker import JobContext
 
 KINDS: tuple[Kind, ...] = ("question", "answer")
-FIRST_BATCH = 8
-LARGEST_BATCH = 512
-BATCH_S = 4.0
-"""Batches grow and shrink towards this many seconds of work: what a stop waits for and a kill can cost."""
 
 
 def run(context: "JobContext") -> dict[str, Any]:
@@ -45,31 +46,68 @@ def run(context: "JobContext") -> dict[str, Any]:
         raise SettingError("scoring needs a data set", hint="Import one, or open the demo.")
     context.step(0, 0, "Loading", "Reading scorers and model")
     scorers = wanted_scorers(context.params)
-    loaded = load_base(context, scorers)
-    keys = {scorer.kind: context.store.scores.register(scorer.key(loaded.plan)) for scorer in scorers}
-    missing = {kind: set(context.store.scores.missing(dataset_id, key)) for kind, key in keys.items()}
-    ids = _by_image(context, dataset_id, set().union(*missing.values()))
-    everything = len(_asked(context, dataset_id))
-    engine = Engine(loaded, scorers, image_reader(context.workspace))
-    start, done, failed, size = time.monotonic(), everything - len(ids), 0, FIRST_BATCH
-    at = 0
-    while at < len(ids):
-        context.step(done, everything, "Scoring", f"{engine.counters.images_encoded} images encoded")
-        batch_start = time.monotonic()
-        records = context.store.records.many(ids[at:at + size])
-        scores = score_records(engine, records, missing)
-        for kind, rows in scores.items():
-            context.store.scores.add(keys[kind], rows)
-            failed += sum(row.value is None for row in rows)
-        at += size
-        done = everything - max(0, len(ids) - at)
-        size = _next_size(size, time.monotonic() - batch_start)
-    context.step(everything, everything, "Scoring", "Done")
+    found = plan_for(scorers, context.params)
+    keys = {scorer.kind: context.store.scores.register(scorer.key(found)) for scorer in scorers}
+    ids, pictures = _asked(context, dataset_id)
+    missing = np.array(sorted(set().union(*(context.store.scores.missing(dataset_id, key) for key in keys.values()))), np.int64)
+    missing = missing[np.isin(missing, ids)]
+    windows = (read_window(context.store, number, part, keys) for number, part in window_ids(ids, pictures, missing))
+    start, failed = time.monotonic(), 0
+    already = done = len(ids) - len(missing)
+    counters = Counters()
+    if len(missing):
+        with closing(_finished(context, scorers, found, windows, counters)) as finished:
+            context.step(done, len(ids), "Scoring")
+            for part in finished:
+                for kind, rows in part.scores.items():
+                    context.store.scores.add(keys[kind], rows)
+                    failed += sum(row.value is None for row in rows)
+                done += part.records
+                context.step(done, len(ids), "Scoring", _message(counters))
+    context.step(len(ids), len(ids), "Scoring", "Done")
     return {
-        "keys": dict(keys), "scorers": {scorer.kind: scorer.name for scorer in scorers}, "plan": asdict(loaded.plan),
-        "records": everything, "scored_now": len(ids), "already": everything - len(ids), "failed": failed,
-        "seconds": round(time.monotonic() - start, 2), "counters": asdict(engine.counters),
+        "keys": dict(keys), "scorers": {scorer.kind: scorer.name for scorer in scorers}, "plan": asdict(found),
+        "records": len(ids), "scored_now": len(missing), "already": already, "failed": failed,
+        "seconds": round(time.monotonic() - start, 2), "counters": asdict(counters),
     }
+
+
+def _finished(context: "JobContext", scorers: Sequence[Scorer], found: Plan, windows: Iterator[Window], counters: Counters) -> Iterator[Finished]:
+    """Scores as they come, from this process."""
+    hazards, job_id = context.store.hazards, context.job.id
+    hands = Hands(lambda things: hazards.mark(job_id, things), lambda things: hazards.clear(job_id, things))
+    loaded = context.shelf.get(scorers[0].spec, found)
+    engine = Engine(loaded, scorers, image_reader(context.workspace),
+                    on_decode=lambda shas: hands.take([image_thing(sha) for sha in shas]),
+                    on_decoded=lambda shas: hands.put_back([image_thing(sha) for sha in shas]))
+    engine.counters = counters
+    with closing(engine):
+        yield from score_windows(engine, windows, hands=hands, aside=_take_stock(context, engine, hands))
+
+
+def _take_stock(context: "JobContext", engine: Engine, hands: Hands) -> frozenset[str]:
+    """Try what the last worker died on, one by one, and return what is set aside."""
+    suspects, aside = context.store.hazards.take_stock(context.job.id)
+    kinds = tuple(engine.scorers)
+    for number, thing in enumerate(suspects):
+        context.step(number, len(suspects), "Looking for what ended the last worker", f"trying {thing[:30]} alone")
+        hands.take([thing])
+        noun, _, name = thing.partition(" ")
+        if noun == "image":
+            try:
+                engine.loaded.prepared([image_reader(context.workspace)(name)], "pad")
+            except DataError:
+                pass  # the run itself says so, record by record
+        else:
+            try_alone(engine, context.store.records.many([int(name)]), kinds)
+        hands.put_back([thing])
+    engine.counters.__dict__.update(Counters().__dict__)  # what was only tried is no part of the run
+    return frozenset(aside)
+
+
+def _message(counters: Counters) -> str:
+    padding = counters.padded_tokens / max(1, counters.real_tokens)
+    return f"{counters.images_encoded:,} images encoded, {counters.images_reused:,} texts shared one; padding {padding:.1%}"
 
 
 def score_text(context: "JobContext") -> dict[str, Any]:
@@ -90,7 +128,8 @@ def score_text(context: "JobContext") -> dict[str, Any]:
     asked = params.get("question", "")
     questions = [asked] if isinstance(asked, str) else [str(question) for question in asked]
     text = question_text(questions) if kind == "question" else answer_text("\n".join(questions), str(params.get("answer", "")))
-    outcome = Engine(loaded, scorers, image_reader(context.workspace)).score([Request(kind, image, text)])[0]
+    with closing(Engine(loaded, scorers, image_reader(context.workspace))) as engine:
+        outcome = engine.score([Request(kind, image, text)])[0]
     return {"value": outcome.value, "reason": outcome.reason, "key": scorers[0].key(loaded.plan).digest}
 
 
@@ -129,54 +168,16 @@ def image_reader(workspace: Workspace):
     return read
 
 
-def score_records(engine: Engine, records: Sequence[Record], missing: dict[Kind, set[int]]) -> dict[Kind, list[Score]]:
-    """Scores of these records by kind, for the kinds each still lacks. Unreadable images give None with the reason."""
-    places: list[Place] = []
-    requests: list[Request] = []
-    scores: dict[Kind, list[Score]] = {kind: [] for kind in missing}
-    for record in records:
-        kinds = tuple(kind for kind in missing if record.id in missing[kind])
-        problem = image_problem(record)
-        for place in places_of(record, kinds):
-            if problem:
-                scores[place.kind].append(_score(place, Outcome(None, problem)))
-                continue
-            places.append(place)
-            requests.append(Request(place.kind, record.image, place.text))
-    for place, outcome in zip(places, engine.score(requests)):
-        scores[place.kind].append(_score(place, outcome))
-    return scores
-
-
-def image_problem(record: Record) -> str:
-    """Why a record's image can't be shown to a scorer; empty for readable images and text-only records."""
-    if record.text_only or record.image is not None:
-        return ""
-    return next((problem for problem in record.image_problems if problem), "the image is missing")
-
-
-def _score(place: Place, outcome: Outcome) -> Score:
-    return Score(place.record_id, place.turn, place.candidate, outcome.value, outcome.reason)
-
-
-def _asked(context: "JobContext", dataset_id: int) -> set[int]:
-    """Ids the job is about. Raises NotFound where none of the named records is in the data set."""
-    everything = set(context.store.records.ids(dataset_id))
+def _asked(context: "JobContext", dataset_id: int) -> tuple[np.ndarray, np.ndarray]:
+    """(ids, image numbers) the job is about, by image. Raises NotFound where none of the named records is in the data set."""
+    ids, pictures = context.store.records.by_image(dataset_id)
     named = context.params.get("record_ids")
     if named is None:
-        return everything
-    asked = everything & {int(record_id) for record_id in named}
-    if not asked:
+        return ids, pictures
+    inside = np.isin(ids, np.array([int(record_id) for record_id in named], np.int64))
+    if not inside.any():
         raise NotFound("none of the named records is in this data set", hint="Reload the page: the data set may have been imported again.")
-    return asked
-
-
-def _by_image(context: "JobContext", dataset_id: int, ids: set[int]) -> list[int]:
-    """The asked ids with records of one image next to each other, so that each image is encoded once."""
-    table = context.store.scores.table(dataset_id, None, None)
-    wanted = ids & _asked(context, dataset_id)
-    pairs = [(int(image), int(record_id)) for image, record_id in zip(table.image, table.ids) if int(record_id) in wanted]
-    return [record_id for _, record_id in sorted(pairs)]
+    return ids[inside], pictures[inside]
 
 
 def _image_of(context: "JobContext") -> tuple[str | None, str]:
@@ -186,9 +187,3 @@ def _image_of(context: "JobContext") -> tuple[str | None, str]:
         return context.params.get("image") or None, ""
     record = context.store.records.get(int(record_id))
     return record.image, image_problem(record)
-
-
-def _next_size(size: int, seconds: float) -> int:
-    """Records for the next batch, aiming at BATCH_S, at most doubling."""
-    aimed = int(size * BATCH_S / max(seconds, 0.01))
-    return max(1, min(LARGEST_BATCH, size * 2, aimed))

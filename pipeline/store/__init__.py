@@ -11,6 +11,7 @@ from __future__ import annotations
 from pipeline.store.actions import Actions
 from pipeline.store.database import Database
 from pipeline.store.datasets import Dataset, Datasets
+from pipeline.store.hazards import Hazards
 from pipeline.store.jobs import Jobs
 from pipeline.store.records import RecordFilter, Records
 from pipeline.store.rewrites import Rewrites
@@ -34,7 +35,9 @@ class Store:
         self.selections = Selections(self.database)
         self.rewrites = Rewrites(self.database)
         self.jobs = Jobs(self.database)
+        self.hazards = Hazards(self.database)
 
     def close(self) -> None:
         """Close this thread's connection."""
         self.database.close()
+        self.hazards.close()

@@ -21,8 +21,9 @@ BUSY_TIMEOUT_S = 60.0
 class Database:
     """One file, one connection a thread. Safe to share between threads and processes."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, synchronous: str = "FULL") -> None:
         self.path = path
+        self._synchronous = synchronous
         self._local = threading.local()
         self._migrate()
 
@@ -35,7 +36,7 @@ class Database:
                 connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
                 connection.row_factory = sqlite3.Row
                 connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute(f"PRAGMA synchronous = {self._synchronous}")
                 connection.execute("PRAGMA foreign_keys = ON")
             except sqlite3.DatabaseError as error:
                 raise StoreError(f"{self.path} can't be opened as a studio database: {error}",

@@ -12,8 +12,9 @@ from pipeline.errors import NotFound
 from pipeline.records import Job
 from pipeline.store.database import Database
 
-MAX_ATTEMPTS = 3
-"""A job whose worker died is started again, up to this many times in all."""
+MAX_STALLS = 4
+"""Workers that may die on a job one after the other without getting further. A job that gets further is taken up again for as
+long as it takes; one bad record costs two deaths before it is set aside."""
 
 
 class Jobs:
@@ -58,7 +59,7 @@ class Jobs:
                              (lane, -1_000_000 if above_priority is None else above_priority)).fetchone()
             if row is None:
                 return None
-            db.execute("UPDATE job SET state = 'running', started_at = coalesce(started_at, ?), attempts = attempts + 1 WHERE id = ?", (time.time(), row[0]))
+            db.execute("UPDATE job SET state = 'running', started_at = coalesce(started_at, ?), attempts = attempts + 1, done_at_start = done WHERE id = ?", (time.time(), row[0]))
         return self.get(row[0])
 
     def progress(self, job_id: int, *, done: int, total: int, rate: float, stage: str, message: str) -> bool:
@@ -83,18 +84,19 @@ class Jobs:
         return self.get(job_id)
 
     def requeue_orphans(self, lane: str) -> list[Job]:
-        """Jobs still marked running although nobody holds the lane's lease: queue them again, or fail them after MAX_ATTEMPTS.
+        """Jobs still marked running although nobody holds the lane's lease: queue them again, or fail them after MAX_STALLS deaths without progress.
 
         Call only while holding the lease of the lane.
         """
         with self._db.write() as db:
-            rows = db.execute("SELECT id, attempts, cancel_requested FROM job WHERE state = 'running' AND lane = ?", (lane,)).fetchall()
+            db.execute("UPDATE job SET stalls = CASE WHEN done > done_at_start THEN 1 ELSE stalls + 1 END WHERE state = 'running' AND lane = ?", (lane,))
+            rows = db.execute("SELECT id, attempts, stalls, cancel_requested FROM job WHERE state = 'running' AND lane = ?", (lane,)).fetchall()
             for row in rows:
                 if row["cancel_requested"]:
                     db.execute("UPDATE job SET state = 'cancelled', ended_at = ? WHERE id = ?", (time.time(), row["id"]))
-                elif row["attempts"] >= MAX_ATTEMPTS:
+                elif row["stalls"] >= MAX_STALLS:
                     db.execute("UPDATE job SET state = 'failed', ended_at = ?, error = ?, hint = ? WHERE id = ?",
-                               (time.time(), f"the worker died {row['attempts']} times on this job", "What was done is kept. Its log says more; start the job again to go on.", row["id"]))
+                               (time.time(), f"the worker died {row['stalls']} times on this job without getting further", "What was done is kept. Its log says more; start the job again to go on.", row["id"]))
                 else:
                     db.execute("UPDATE job SET state = 'queued', message = 'the worker ended early; going on where it stopped' WHERE id = ?", (row["id"],))
         return [self.get(row["id"]) for row in rows]

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from pipeline.errors import NotFound
 from pipeline.records import Record, Turn
 from pipeline.store.database import Database
@@ -64,6 +66,20 @@ class Records:
     def ids(self, dataset_id: int, filter: RecordFilter = RecordFilter()) -> list[int]:
         where, values = _where(dataset_id, filter)
         return [row[0] for row in self._db.rows(f"SELECT id FROM record WHERE {where} ORDER BY id", values)]
+
+    def by_image(self, dataset_id: int) -> tuple[np.ndarray, np.ndarray]:
+        """(ids int64, image numbers int32): records of one image next to each other, those without one first under number 0.
+
+        Twelve bytes a record: a million take 12 MB.
+        """
+        count = self.count(dataset_id)
+        ids, groups = np.zeros(count, np.int64), np.zeros(count, np.int32)
+        last: str | None = None
+        for place, row in enumerate(self._db.connection.execute("SELECT id, image FROM record WHERE dataset_id = ? ORDER BY image, id LIMIT ?", (dataset_id, count))):
+            ids[place] = row[0]
+            groups[place] = groups[place - 1] + (row[1] != last) if place else int(row[1] is not None)
+            last = row[1]
+        return ids, groups
 
     def stream(self, dataset_id: int, *, batch: int = 500) -> Iterator[list[Record]]:
         """All records in file order, a list at a time; memory stays at one list."""

@@ -133,4 +133,16 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (job_id, name, step)
     ) WITHOUT ROWID;
     """,
+    # 2: what a worker has in hand; deaths without progress are what fails a job, not deaths as such
+    """
+    CREATE TABLE hazard (
+        job_id INTEGER NOT NULL REFERENCES job(id) ON DELETE CASCADE,
+        thing TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('in hand', 'suspect', 'aside')),
+        deaths INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (job_id, thing)
+    ) WITHOUT ROWID;
+    ALTER TABLE job ADD COLUMN done_at_start INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE job ADD COLUMN stalls INTEGER NOT NULL DEFAULT 0;
+    """,
 )

@@ -84,6 +84,15 @@ class Scores:
                    " (SELECT sum(json_array_length(t.value, '$.a')) FROM json_each(r.body, '$.turns') t) ORDER BY r.id")
         return [row[0] for row in self._db.rows(sql, (dataset_id, digest))]
 
+    def places(self, digest: str, record_ids: Sequence[int]) -> set[tuple[int, int, int]]:
+        """(record, turn, candidate) of all that has a score or a reason under this key."""
+        found: set[tuple[int, int, int]] = set()
+        for start in range(0, len(record_ids), 500):
+            part = [int(one) for one in record_ids[start:start + 500]]
+            marks = ",".join("?" * len(part))
+            found.update((row[0], row[1], row[2]) for row in self._db.rows(f"SELECT record_id, turn, candidate FROM score WHERE key = ? AND record_id IN ({marks})", (digest, *part)))
+        return found
+
     def of_record(self, record_id: int) -> list[tuple[str, Score]]:
         """Every score of one record as (key digest, score)."""
         return [(row["key"], Score(row["record_id"], row["turn"], row["candidate"], row["value"], row["reason"]))

@@ -73,7 +73,8 @@ def test_one_row_a_batch_gives_the_same_scores(loaded: LoadedModel) -> None:
 
 def test_many_texts_on_one_image_are_split_into_rows_of_bearable_length(loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = Engine(loaded, [ANSWER], picture).score([r for r in requests() if r.kind == "answer"])
-    monkeypatch.setattr(engine_module, "LONGEST_SHARED_ROW", 100)
+    monkeypatch.setattr(engine_module, "LONGEST_ROW", 60)
+    monkeypatch.setattr(engine_module, "PREFIXES_A_ROW", 0)
     split = Engine(loaded, [ANSWER], picture).score([r for r in requests() if r.kind == "answer"])
     assert [o.value for o in split] == pytest.approx([o.value for o in whole], abs=1e-5)
 
@@ -95,7 +96,7 @@ def test_each_image_is_opened_once(loaded: LoadedModel) -> None:
     engine.score(requests())
     engine.score(requests())
     assert sorted(opened) == ["1", "2", "3"]
-    assert engine.counters.images_encoded == 3 and engine.counters.images_reused == 3
+    assert engine.counters.images_encoded == 3 and engine.counters.images_reused == 2 * 15 - 3
     assert engine.counters.shared_prefix_tokens == 2 * 4 * 4 * 10
 
 

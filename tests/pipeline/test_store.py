@@ -10,7 +10,7 @@ import pytest
 from pipeline.errors import NotFound, SettingError, StoreError
 from pipeline.records import WHOLE, Record, Rewrite, Score, ScorerKey, Turn
 from pipeline.store import RecordFilter, Store
-from pipeline.store.jobs import MAX_ATTEMPTS
+from pipeline.store.jobs import MAX_STALLS
 from pipeline.workspace import Workspace
 
 
@@ -133,11 +133,42 @@ def test_an_edited_rewrite_is_what_an_export_takes(store: Store, dataset: int) -
 
 def test_a_job_whose_worker_died_is_queued_again_a_few_times_only(store: Store) -> None:
     job = store.jobs.add("score", "model", None, {})
-    for attempt in range(MAX_ATTEMPTS):
+    for attempt in range(MAX_STALLS):
         assert store.jobs.claim("model").attempts == attempt + 1
         store.jobs.requeue_orphans("model")
     assert store.jobs.get(job.id).state == "failed"
     assert "died" in store.jobs.get(job.id).error
+
+
+def test_deaths_after_progress_do_not_fail_a_long_job(store: Store) -> None:
+    job = store.jobs.add("score", "model", None, {})
+    for attempt in range(3 * MAX_STALLS):
+        store.jobs.claim("model")
+        store.jobs.progress(job.id, done=attempt + 1, total=1000, rate=1.0, stage="Scoring", message="")
+        store.jobs.requeue_orphans("model")
+    assert store.jobs.get(job.id).state == "queued"
+
+
+def test_a_thing_two_workers_died_on_is_set_aside(store: Store) -> None:
+    job = store.jobs.add("score", "model", None, {})
+    store.hazards.mark(job.id, ["record 1", "record 2"])
+    store.hazards.clear(job.id, ["record 2"])
+    assert store.hazards.take_stock(job.id) == (["record 1"], [])
+    assert store.hazards.take_stock(job.id) == (["record 1"], []), "a suspect nobody tried is not to blame"
+    store.hazards.mark(job.id, ["record 1"])
+    assert store.hazards.take_stock(job.id) == ([], ["record 1"])
+    store.hazards.mark(job.id, ["record 1"])
+    store.hazards.clear(job.id, ["record 1"])
+    assert store.hazards.take_stock(job.id) == ([], ["record 1"]), "aside is for good, for this job"
+
+
+def test_a_suspect_that_came_through_alone_is_free(store: Store) -> None:
+    job = store.jobs.add("score", "model", None, {})
+    store.hazards.mark(job.id, ["image a"])
+    store.hazards.take_stock(job.id)
+    store.hazards.mark(job.id, ["image a"])
+    store.hazards.clear(job.id, ["image a"])
+    assert store.hazards.take_stock(job.id) == ([], [])
 
 
 def test_an_urgent_job_is_claimed_before_an_older_one(store: Store) -> None:
