@@ -6,17 +6,16 @@ Reads JSON and the headers of safetensors files; never loads weights, never runs
 from __future__ import annotations
 
 import json
-import struct
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ModelError
+from pipeline.models import weights
 from pipeline.models.specs import ModelSpec
 
 ARCHITECTURE = "LlavaForConditionalGeneration"
 PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
-LARGEST_HEADER = 100_000_000
 
 
 def check_folder(folder: Path) -> dict[str, Any]:
@@ -75,26 +74,8 @@ def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
                          hint="Save it with `save_pretrained`, which names the files so.")
     shapes: dict[str, tuple[int, ...]] = {}
     for path in files:
-        shapes |= _header(path)
+        shapes |= weights.shapes(path)
     return shapes
-
-
-def _header(path: Path) -> dict[str, tuple[int, ...]]:
-    """Shapes of one safetensors file from its header. Source: the safetensors format (8 bytes length, then JSON)."""
-    size = path.stat().st_size
-    try:
-        with path.open("rb") as stream:
-            (length,) = struct.unpack("<Q", stream.read(8))
-            if length > min(size - 8, LARGEST_HEADER):
-                raise ValueError("header longer than the file")
-            header: dict[str, Any] = json.loads(stream.read(length))
-        header.pop("__metadata__", None)
-        end = max((int(entry["data_offsets"][1]) for entry in header.values()), default=0)
-        if 8 + length + end != size:
-            raise ValueError(f"{size} bytes, should be {8 + length + end}")
-        return {name: tuple(entry["shape"]) for name, entry in header.items()}
-    except (struct.error, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"the weight file {path} is damaged: {error}", hint="Copy or download the model again.") from error
 
 
 def _quantizable(name: str) -> bool:

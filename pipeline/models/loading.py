@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -88,9 +89,23 @@ class LoadedModel:
         return [] if self.tokenizer.bos_token_id is None else [int(self.tokenizer.bos_token_id)]
 
     def ids(self, text: str) -> list[int]:
-        """Token ids of plain text: no BOS, no EOS, and words that look like special tokens stay words."""
+        """Token ids of plain text: no BOS, no EOS, and words that look like special tokens stay words.
+
+        A Llama tokenizer starts a text with a blank of its own, so that a line break is 29871, 13 and not 13 alone. Scorers
+        were trained on that; some fast tokenizers are saved without the rule, and for those the blank is written here.
+        """
+        return self._plain_ids(f" {text}" if text and self._lacks_first_blank else text)
+
+    def _plain_ids(self, text: str) -> list[int]:
         with _TOKENIZING:
             return list(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids)
+
+    @cached_property
+    def _lacks_first_blank(self) -> bool:
+        """True for a tokenizer of sentencepiece's kind (pieces for a blank and for bytes) that begins a text without the blank."""
+        blank, line_break = self.tokenizer.convert_tokens_to_ids(["▁", "<0x0A>"])
+        unknown = self.tokenizer.unk_token_id
+        return None not in (blank, line_break) and unknown not in (blank, line_break) and self._plain_ids("\n") == [line_break]
 
     def text_embeddings(self, ids: Sequence[int]) -> "torch.Tensor":
         """Ids (T) → word embeddings (T, hidden)."""

@@ -63,6 +63,16 @@ SPECS: dict[str, ModelSpec] = {
     )
 }
 
+PUBLISHED_AS = {"liuhaotian/llava-v1.5-7b": "llava-1.5-7b", "liuhaotian/llava-v1.5-13b": "llava-1.5-13b"}
+"""Hub ids under which the same weights were first published, in the layout of their authors, and our names."""
+
+
+def published(name: str) -> str | None:
+    """Our name for a published base, told by the last part of a hub id or of a path on somebody's machine; None for another model."""
+    last = name.strip().rstrip("/").rsplit("/", 1)[-1]
+    known = {**PUBLISHED_AS, **{spec.source: spec.name for spec in SPECS.values()}}
+    return {source.rsplit("/", 1)[-1]: ours for source, ours in known.items()}.get(last)
+
 
 def spec_for(name_or_folder: str) -> ModelSpec:
     """A table name, a local folder in LLaVA layout, or a hub id `owner/name` → its spec.
@@ -77,6 +87,8 @@ def spec_for(name_or_folder: str) -> ModelSpec:
         from pipeline.models.folders import read_spec
 
         return read_spec(folder)
+    if wanted in PUBLISHED_AS:
+        return SPECS[PUBLISHED_AS[wanted]]
     if HUB_ID.fullmatch(wanted):
         return _hub_spec(wanted)
     raise SettingError(f"{wanted!r} is no model", hint=f"Choose one of {', '.join(SPECS)}, a folder in LLaVA layout, or a hub id owner/name.")

@@ -2,7 +2,8 @@
 
 A scorer is a folder: `scorer.json` (what it is and what was measured), `head.safetensors`, `CARD.md`. Owns reading and
 writing that folder; running the model is pipeline.scoring.engine's work, making heads is pipeline.teaching's.
-An adapter over LLaVA-1.5 is the same thing with other features (last token after the final norm): one more field here.
+A folder in the layout of the method's authors (`adapter_config.json` and weights, pipeline.models.adapters) is a scorer too:
+one feature, the last token after the final norm, and an adapter that the base wears while it reads.
 """
 
 from __future__ import annotations
@@ -10,22 +11,25 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pipeline.errors import ModelError, SettingError
+from pipeline.models import adapters
+from pipeline.models.adapters import AdapterSpec
 from pipeline.models.planning import Plan
-from pipeline.models.specs import ModelSpec, spec_for
+from pipeline.models.specs import SPECS, ModelSpec, published, spec_for
 from pipeline.records import ScorerKey
 from pipeline.scoring.contract import Kind
-from pipeline.scoring.forward import Feature
+from pipeline.scoring.forward import FINAL, Feature
 from pipeline.settings import assets_dir
 
 HEAD = "head.safetensors"
 SPEC = "scorer.json"
+PREPARATIONS = ("pad", "crop")
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class Scorer:
 
     weights (F, hidden) fp32, one row a feature; `span` says what a mean is taken over: the whole text, or its answer.
     A difference of two scores is the log odds that people prefer the first. Source: Bradley–Terry, arXiv 2409.18541.
+    `adapter` is what the base must wear while it reads (LoRA and projector), None for the bare base.
     """
 
     name: str
@@ -47,6 +52,7 @@ class Scorer:
     revision: str
     figures: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
+    adapter: AdapterSpec | None = None
 
     @property
     def spec(self) -> ModelSpec:
@@ -78,9 +84,23 @@ def active(kind: Kind) -> str:
     return f"embedded-{kind}" if f"embedded-{kind}" in names else names[0]
 
 
-def load_scorer(name_or_folder: str, kind: Kind | None = None) -> Scorer:
-    """Read a scorer by name or folder. Raises SettingError for an unknown name or another kind, ModelError for damaged files."""
+def load_scorer(name_or_folder: str, kind: Kind | None = None, *, base: str | None = None, image_preparation: str | None = None) -> Scorer:
+    """Read a scorer by name or folder; `base` and `image_preparation` ("pad" or "crop") override what it says of itself.
+
+    An adapter's folder does not say its kind, so that `kind` must, and reading its head imports torch: in a worker only.
+    Raises SettingError for an unknown name, another kind or a wish that can't be met, ModelError for damaged files.
+    """
+    if image_preparation is not None and image_preparation not in PREPARATIONS:
+        raise SettingError(f"{image_preparation!r} is no image preparation", hint=f"Choose one of {', '.join(PREPARATIONS)}.")
     folder = _folder(name_or_folder)
+    scorer = _shipped(folder, kind) if (folder / SPEC).is_file() else _adapted(folder, kind, base)
+    if base is not None:
+        scorer = replace(scorer, base=_base_name(base))
+    return scorer if image_preparation is None else replace(scorer, image_preparation=image_preparation)
+
+
+def _shipped(folder: Path, kind: Kind | None) -> Scorer:
+    """A folder with a scorer.json."""
     try:
         told = json.loads((folder / SPEC).read_text(encoding="utf-8"))
         features = tuple(Feature(int(entry["layer"]), entry["pool"]) for entry in told["features"])
@@ -93,6 +113,37 @@ def load_scorer(name_or_folder: str, kind: Kind | None = None) -> Scorer:
     weights, bias = _head(folder, promised, len(features))
     return Scorer(folder.name, scorer_kind, base, features, span, preparation, weights, bias, promised,
                   told.get("figures", {}), told.get("training", {}))
+
+
+def _adapted(folder: Path, kind: Kind | None, base: str | None) -> Scorer:
+    """A folder in the authors' layout. Its base is checked here as far as its sizes are known before it is loaded."""
+    if kind is None:
+        raise SettingError(f"the adapter {folder.name} does not say whether it scores questions or answers",
+                           hint="Choose it as question scorer or as answer scorer.")
+    adapter = adapters.read_adapter(folder)
+    name = _base_name(base) if base is not None else _base_of(adapter)
+    spec = spec_for(name)
+    if (spec.name in SPECS or Path(spec.source).is_dir()) and (spec.layers, spec.hidden) != (adapter.layers, adapter.hidden):
+        raise SettingError(f"the adapter {folder.name} is for {adapter.layers} layers of width {adapter.hidden}, {spec.label} has {spec.layers} of {spec.hidden}",
+                           hint=f"Use it with its own base{f', {adapter.base}' if adapter.base else ''}.")
+    return Scorer(folder.name, kind, name, (Feature(FINAL, "last"),), "text", "pad", adapters.head(adapter), 0.0, adapter.revision, adapter=adapter)
+
+
+def _base_of(adapter: AdapterSpec) -> str:
+    """The base that an adapter's config names: a folder that is here, or a published model under the name it has in our table."""
+    if adapter.base and Path(adapter.base).expanduser().is_dir():
+        return _base_name(adapter.base)
+    known = published(adapter.base)
+    if known is None:
+        raise SettingError(f"the adapter {adapter.name} names the base {adapter.base[:120]!r}, which is no folder here and no model known by that name",
+                           hint="Name its base: a folder, or one of " + ", ".join(SPECS) + ".")
+    return known
+
+
+def _base_name(base: str) -> str:
+    """A base as scores are keyed by it: its name in the table, else its folder or hub id."""
+    spec = spec_for(base)
+    return spec.name if spec.name in SPECS else spec.source
 
 
 def save_scorer(folder: Path, *, kind: Kind, base: str, features: tuple[Feature, ...], span: str, image_preparation: str,
@@ -110,12 +161,16 @@ def save_scorer(folder: Path, *, kind: Kind, base: str, features: tuple[Feature,
 
 
 def _folder(name_or_folder: str) -> Path:
-    if re.fullmatch(r"[\w.-]+", name_or_folder) and (scorers_dir() / name_or_folder / SPEC).is_file():
+    if re.fullmatch(r"[\w.-]+", name_or_folder) and _is_scorer(scorers_dir() / name_or_folder):
         return scorers_dir() / name_or_folder
     folder = Path(name_or_folder).expanduser()
-    if (folder / SPEC).is_file():
+    if _is_scorer(folder):
         return folder.resolve()
     raise SettingError(f"there is no scorer {name_or_folder[:120]!r}", hint=f"Scorers here: {', '.join(available()) or 'none yet'}.")
+
+
+def _is_scorer(folder: Path) -> bool:
+    return (folder / SPEC).is_file() or adapters.is_adapter(folder)
 
 
 def _head(folder: Path, promised: str, features: int) -> tuple[np.ndarray, float]:
