@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 TOKEN_BUDGET = {"cpu": 2048, "cuda": 32768}
 """Positions of a batch, padding included. On a CPU more gains nothing and lets a person wait; a GPU wants 16,000 and more,
 so that the fixed cost of unpacking quantized weights is spread."""
+START_COST = {"cpu": 48, "cuda": 512}
+"""What starting a batch costs, in positions: some padding is cheaper than one more batch."""
 LONGEST_ROW = 1024
 PREFIXES_A_ROW = 3
 """A row may be this many prefixes long, or LONGEST_ROW where that is more: its mask grows with the square of its length, but a
@@ -135,7 +137,7 @@ class Engine:
             span = span_start(self.loaded, request.text, len(ids)) if self.scorers[request.kind].span == "answer" else 0
             texts.append(Text(place, ids, span, request.image, self._stage_of[request.kind]))
         longest = max(LONGEST_ROW, PREFIXES_A_ROW * self._prefix_length)
-        return Schedule(tuple(requests), known, tuple(batches_of(rows_of(texts, self._prefix_length, longest), self.token_budget)))
+        return Schedule(tuple(requests), known, tuple(batches_of(rows_of(texts, self._prefix_length, longest), self.token_budget, START_COST[self.loaded.plan.device])))
 
     def run(self, schedule: Schedule, batch: Batch) -> dict[int, Outcome]:
         """Outcome of each place of one batch of a schedule."""

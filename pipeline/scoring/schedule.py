@@ -75,20 +75,39 @@ def rows_of(texts: Sequence[Text], prefix: int, longest: int) -> list[PackedRow]
     return rows
 
 
-def batches_of(rows: Sequence[PackedRow], budget: int) -> list[Batch]:
+def batches_of(rows: Sequence[PackedRow], budget: int, start_cost: int = 0) -> list[Batch]:
     """Rows of one stage in batches, the longest first, so that a batch with its padding stays within `budget` positions.
 
-    The longest come first because they are what memory must suffice for: a lack shows in the first batch, not in the last.
+    Where to cut the sorted rows is solved exactly (dynamic programming): the fewest positions in all, where starting a batch
+    counts as `start_cost` positions. The longest come first because they are what memory must suffice for: a lack shows in the
+    first batch, not in the last.
     """
     batches: list[Batch] = []
     for stage in sorted({row.stage for row in rows}):
         waiting = sorted((row for row in rows if row.stage == stage), key=lambda row: (-row.length, row.texts[0].place))
-        at = 0
-        while at < len(waiting):
-            count = max(1, budget // waiting[at].length)
-            batches.append(Batch(tuple(waiting[at:at + count])))
-            at += count
+        ends = _cuts([row.length for row in waiting], budget, start_cost)
+        batches += [Batch(tuple(waiting[start:end])) for start, end in zip([0, *ends], ends)]
     return batches
+
+
+def _cuts(lengths: Sequence[int], budget: int, start_cost: int) -> list[int]:
+    """Ends of the batches of rows with these falling lengths. Of equally cheap cuts the fuller batch is taken."""
+    count = len(lengths)
+    cheapest = [0.0] * (count + 1)  # of the rows from here on
+    end_of = [count] * (count + 1)
+    for start in range(count - 1, -1, -1):
+        most = min(count, start + max(1, budget // lengths[start]))
+        cheapest[start] = float("inf")
+        for end in range(start + 1, most + 1):
+            cost = start_cost + lengths[start] * (end - start) + cheapest[end]
+            if cost <= cheapest[start]:
+                cheapest[start], end_of[start] = cost, end
+    ends = []
+    at = 0
+    while at < count:
+        at = end_of[at]
+        ends.append(at)
+    return ends
 
 
 def padding(batch: Batch) -> int:

@@ -57,6 +57,28 @@ def test_many_rows_pad_little() -> None:
     assert sum(padding(batch) for batch in batches) <= 0.02 * sum(row.length for batch in batches for row in batch.rows)
 
 
+def test_few_rows_of_odd_lengths_are_not_padded_to_the_longest() -> None:
+    rows = rows_of(texts([900, 890, 300, 290, 280, 60, 55, 50], images=8), 50, 1024)
+    assert [len(batch.rows) for batch in batches_of(rows, 8000, start_cost=48)] == [2, 3, 3]
+    assert [len(batch.rows) for batch in batches_of(rows, 8000, start_cost=10_000)] == [8]
+
+
+@given(lengths, st.integers(1, 400))
+def test_the_cuts_are_the_cheapest_there_are(sizes: list[int], start_cost: int) -> None:
+    from itertools import combinations
+
+    rows = rows_of(texts(sizes[:9], images=9), 5, 1024)
+    ordered = sorted((row.length for row in rows), reverse=True)
+
+    def cost(ends: tuple[int, ...]) -> float:
+        parts = [ordered[a:b] for a, b in zip((0, *ends), (*ends, len(ordered)))]
+        return float("inf") if any(len(part) > 1 and part[0] * len(part) > 900 for part in parts) else sum(start_cost + part[0] * len(part) for part in parts)
+
+    best = min(cost(ends) for count in range(len(ordered)) for ends in combinations(range(1, len(ordered)), count))
+    found = batches_of(rows, 900, start_cost)
+    assert sum(start_cost + batch.rows[0].length * len(batch.rows) for batch in found) == best
+
+
 def test_padding_counts_what_is_empty() -> None:
     long, short = rows_of([Text(0, (1,) * 30, 0, "a", 0), Text(1, (1,) * 10, 0, "b", 0)], 5, 100)
     assert padding(Batch((long, short))) == 20
