@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ModelError
-from pipeline.models import weights
+from pipeline.models import original, weights
 from pipeline.models.specs import ModelSpec
 
 ARCHITECTURE = "LlavaForConditionalGeneration"
@@ -52,8 +52,10 @@ def check_folder(folder: Path) -> dict[str, Any]:
 
 
 def read_spec(folder: Path) -> ModelSpec:
-    """Sizes of a LLaVA folder from its config and weight headers. Raises ModelError as `check_folder` does."""
+    """Sizes of a LLaVA folder from its config and weight headers, in either layout. Raises ModelError as `check_folder` does."""
     folder = folder.resolve()
+    if original.is_original(folder):
+        return original.read_spec(folder)
     config = check_folder(folder)
     shapes = tensor_shapes(folder)
     total = sum(prod(shape) for shape in shapes.values())

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.errors import ModelError
+from pipeline.models import original
 from pipeline.models.folders import check_folder
 from pipeline.models.planning import Plan
 from pipeline.models.specs import ModelSpec
@@ -162,9 +163,12 @@ def squared(image: "Image", mean: Sequence[float]) -> "Image":
 
 
 def load(spec: ModelSpec, plan: Plan) -> LoadedModel:
-    """Load by the plan. Raises ModelError where the folder is unsafe, incomplete, damaged or of another kind."""
+    """Load by the plan; a folder in LLaVA-1.5's first layout is converted once. Raises ModelError where a folder is unsafe, incomplete,
+    damaged or of another kind."""
     where = spec.path
     local = os.path.isdir(where)
+    if local and original.is_original(Path(where)):
+        where = str(original.converted(Path(where)))
     if local:
         check_folder(Path(where))
     import torch

@@ -28,7 +28,8 @@ def llama_tokenizer(path: Path) -> Any:
     names = [pieces.id_to_piece(number) for number in range(pieces.get_piece_size())]
     vocabulary = {name: number for number, name in enumerate(names)}
     unknown, start, end = (names[number] if number >= 0 else None for number in (pieces.unk_id(), pieces.bos_id(), pieces.eos_id()))
-    merges = generate_merges(vocabulary, {name: pieces.get_score(number) for number, name in enumerate(names)})
+    marks = [name for number, name in enumerate(names) if pieces.is_control(number) or pieces.is_unknown(number) or pieces.is_byte(number)]
+    merges = generate_merges(vocabulary, {name: pieces.get_score(number) for number, name in enumerate(names)}, marks)  # letters never add up to a mark
     tokenizer = LlamaTokenizer(vocab=vocabulary, merges=merges, unk_token=unknown, bos_token=start, eos_token=end, pad_token=unknown)
     for text in PROBES:
         found = tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids

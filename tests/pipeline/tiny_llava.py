@@ -117,7 +117,7 @@ def make_adapter(folder: Path, *, seed: int = 0, ending: str = "safetensors", dt
     def some(*shape: int, scale: float = 0.15) -> "torch.Tensor":
         return (torch.randn(*shape, generator=chance) * scale).to(getattr(torch, dtype))
 
-    tensors = {head: some(1, HIDDEN, scale=1.0)}
+    tensors = {head: some(1, HIDDEN, scale=0.4)}
     for layer in range(layers):
         for path, (before, after) in WIDTHS.items():
             tensors[f"base_model.model.model.layers.{layer}.{path}.lora_A.weight"] = some(rank, before)
