@@ -38,6 +38,9 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the d
 SelectionOption = Annotated[str | None, typer.Option("--selection", help="A stored selection; without it the one that is open in the screen.")]
 PrecisionOption = Annotated[str, typer.Option(help="auto, bf16, fp16 or fp32.")]
 QuantizationOption = Annotated[str, typer.Option(help="auto, none, int8 or nf4.")]
+QuestionScorerOption = Annotated[str | None, typer.Option(metavar="NAME_OR_DIR", help="Question scorer: a name, or a folder (also in the layout of the authors' reward adapters).")]
+AnswerScorerOption = Annotated[str | None, typer.Option(metavar="NAME_OR_DIR", help="Answer scorer: a name, or a folder.")]
+BaseOption = Annotated[str | None, typer.Option(metavar="NAME_OR_DIR", help="Base model of the scorers, in place of the one they name.")]
 
 
 @dataclass
@@ -122,14 +125,34 @@ def import_(session: Session, file: Annotated[Path, typer.Argument(help="LLaVA J
 @verb
 def score(session: Session, name: NameArgument, *, precision: PrecisionOption = "auto", quantization: QuantizationOption = "auto",
           questions: Annotated[bool, typer.Option(help="Run the question scorer.")] = True,
-          answers: Annotated[bool, typer.Option(help="Run the answer scorer.")] = True) -> dict[str, Any]:
+          answers: Annotated[bool, typer.Option(help="Run the answer scorer.")] = True,
+          question_scorer: QuestionScorerOption = None, answer_scorer: AnswerScorerOption = None, base: BaseOption = None,
+          image: Annotated[str | None, typer.Option("--image", metavar="pad|crop", help="Pad images to a square, or crop their middle; without it as the scorer says.")] = None,
+          ) -> dict[str, Any]:
     """Score questions and answers; goes on where an earlier run stopped."""
     kinds = [kind for kind, wanted in (("question", questions), ("answer", answers)) if wanted]
     if not kinds:
         raise SettingError("neither questions nor answers are to be scored", hint="Leave out --no-questions or --no-answers.")
     dataset = session.store.datasets.get(name)
-    job = session.run("score", dataset.id, {"kinds": kinds, "precision": precision, "quantization": quantization})
+    told = {"scorers": _scorers(question_scorer, answer_scorer), "base": _here(base), "image_preparation": image}
+    job = session.run("score", dataset.id, {"kinds": kinds, "precision": precision, "quantization": quantization, **{name: value for name, value in told.items() if value}})
     return {"dataset": dataset.name, **job.result}
+
+
+def _scorers(question: str | None, answer: str | None) -> dict[str, str]:
+    """The named scorers by kind, as a job takes them."""
+    return {kind: here for kind, here in (("question", _here(question)), ("answer", _here(answer))) if here}
+
+
+def _here(name_or_folder: str | None) -> str | None:
+    """A folder by its whole path, because a worker has another working directory; a name we know, or no folder, as it is."""
+    from pipeline.models.specs import SPECS
+    from pipeline.scoring.scorers import available
+
+    if not name_or_folder or name_or_folder in {*SPECS, *available()}:
+        return name_or_folder
+    folder = Path(name_or_folder).expanduser()
+    return str(folder.resolve()) if folder.is_dir() else name_or_folder
 
 
 @app.command()
@@ -214,13 +237,15 @@ def tune(session: Session, name: NameArgument, *, selection: SelectionOption = N
 @verb
 def judge(session: Session, *, questions: Annotated[Path | None, typer.Option(metavar="FILE", help="question preference lists (JSONL).")] = None,
           answers: Annotated[Path | None, typer.Option(metavar="FILE", help="answer preference lists (JSONL).")] = None,
-          precision: PrecisionOption = "auto", quantization: QuantizationOption = "auto") -> dict[str, Any]:
-    """Pair accuracy of the active scorers on human preference files, with counts and confidence interval."""
+          precision: PrecisionOption = "auto", quantization: QuantizationOption = "auto",
+          question_scorer: QuestionScorerOption = None, answer_scorer: AnswerScorerOption = None, base: BaseOption = None) -> dict[str, Any]:
+    """Pair accuracy of the scorers on human preference files, with counts and confidence interval."""
     if questions is None and answers is None:
         raise SettingError("no preference file was named", hint="Give --questions FILE, --answers FILE or both.")
     from pipeline.teaching.judging import judge_files
 
-    return judge_files(question_file=questions, answer_file=answers, precision=precision, quantization=quantization)
+    return judge_files(question_file=questions, answer_file=answers, precision=precision, quantization=quantization,
+                       scorers=_scorers(question_scorer, answer_scorer), base=_here(base))
 
 
 @app.command()

@@ -11,8 +11,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pipeline.devices import probe
 from pipeline.errors import SettingError
 from pipeline.models.loading import LoadedModel
+from pipeline.models.planning import Wish, plan
+from pipeline.models.shelf import ModelShelf
 from pipeline.scoring.contract import Kind
 from pipeline.scoring.engine import Engine, Request
 from pipeline.scoring.scorers import Scorer, active, load_scorer
@@ -31,6 +34,25 @@ def judge(loaded: LoadedModel, question_file: Path | None, answer_file: Path | N
     "low", "high", "pairs", "images", "words"} with a 95 % interval over images, or None without pairs.
     Raises DataError for a bad file, SettingError where none is named or the base is another.
     """
+    read = [(kind, read_rated(path, kind), load_scorer((scorers or {}).get(kind) or active(kind), kind)) for kind, path in _files(question_file, answer_file)]
+    return {kind: judge_items(loaded, scorer, items) for kind, items, scorer in read}
+
+
+def judge_files(*, question_file: Path | None, answer_file: Path | None, precision: str = "auto", quantization: str = "auto",
+                scorers: dict[str, str] | None = None, base: str | None = None) -> dict[str, Any]:
+    """`judge` with loading: `scorers` by kind (names or folders, the active ones otherwise), `base` in place of the one they name.
+
+    Raises DataError or SettingError before a model is loaded, ModelError where one can't be.
+    """
+    files = [(kind, read_rated(path, kind)) for kind, path in _files(question_file, answer_file)]
+    wish = Wish(precision, quantization)  # type: ignore[arg-type]
+    chosen = [(load_scorer((scorers or {}).get(kind) or active(kind), kind, base=base), items) for kind, items in files]
+    plans = [plan(scorer.spec, probe(), wish) for scorer, _ in chosen]
+    shelf = ModelShelf(room=1)
+    return {scorer.kind: judge_items(shelf.get(scorer.spec, found), scorer, items) for (scorer, items), found in zip(chosen, plans)}
+
+
+def _files(question_file: Path | None, answer_file: Path | None) -> list[tuple[Kind, Path]]:
     files: list[tuple[Kind, Path]] = []
     if question_file is not None:
         files.append(("question", question_file))
@@ -38,8 +60,7 @@ def judge(loaded: LoadedModel, question_file: Path | None, answer_file: Path | N
         files.append(("answer", answer_file))
     if not files:
         raise SettingError("no preference file is named", hint="Name --questions FILE, --answers FILE, or both.")
-    read = [(kind, read_rated(path, kind), load_scorer((scorers or {}).get(kind) or active(kind), kind)) for kind, path in files]
-    return {kind: judge_items(loaded, scorer, items) for kind, items, scorer in read}
+    return files
 
 
 def judge_items(loaded: LoadedModel, scorer: Scorer, items: Sequence[Rated]) -> dict[str, Any]:

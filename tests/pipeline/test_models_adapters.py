@@ -156,6 +156,24 @@ def test_an_adapter_that_was_not_attached_is_not_used_silently(home: Path) -> No
         pass
 
 
+def test_a_fine_tuned_adapter_comes_and_goes_without_harm_to_it(home: Path) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    loaded, question, other = loaded_as(home / "tiny"), adapters.read_adapter(home / "question"), adapters.read_adapter(home / "answer")
+    adapters.attach(loaded, question)
+    bare = states(loaded)
+    with adapters.using(loaded, question):
+        expected = states(loaded)
+    tuned = get_peft_model(loaded.model, LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False))
+    assert not same(states(loaded), bare) and not same(states(loaded), expected)
+    with pytest.raises(ModelError, match="carries another adapter"):
+        adapters.attach(loaded, other)
+    tuned.unload()
+    assert same(states(loaded), bare)
+    with adapters.using(loaded, question):
+        assert same(states(loaded), expected)
+
+
 @pytest.mark.parametrize("quantization", ["int8", "nf4"])
 def test_on_a_quantized_base_the_adapter_adds_exactly_its_low_rank_product(home: Path, quantization: str) -> None:
     loaded, spec = loaded_as(home / "tiny", quantization), adapters.read_adapter(home / "answer")
