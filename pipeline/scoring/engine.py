@@ -139,11 +139,15 @@ class Engine:
         longest = max(LONGEST_ROW, PREFIXES_A_ROW * self._prefix_length)
         return Schedule(tuple(requests), known, tuple(batches_of(rows_of(texts, self._prefix_length, longest), self.token_budget, START_COST[self.loaded.plan.device])))
 
+    def expect(self, schedule: Schedule, batches: Sequence[Batch]) -> None:
+        """Say which batches of a schedule will be run: only their images are decoded. Without it, all are expected."""
+        self._current = schedule
+        self.visual.expect([image for batch in schedule.batches for image in batch.images], [image for batch in batches for image in batch.images])
+
     def run(self, schedule: Schedule, batch: Batch) -> dict[int, Outcome]:
         """Outcome of each place of one batch of a schedule."""
         if schedule is not self._current:
-            self._current = schedule
-            self.visual.expect([image for one in schedule.batches for image in one.images])
+            self.expect(schedule, schedule.batches)
         encoded = self.visual.encoded
         found: dict[int, Outcome] = {}
         with self._using(batch.stage):
@@ -216,8 +220,8 @@ class Engine:
 
 
 def attach(loaded: LoadedModel, scorer: Scorer) -> None:
-    """Bring a scorer's adapter, where it has one, beside the base's weights."""
-    if getattr(scorer, "adapter", None) is not None:
+    """Bring a scorer's adapter, where it has one, beside the base's weights. Raises ModelError where it does not fit the base."""
+    if scorer.adapter is not None:
         from pipeline.models import adapters
 
         adapters.attach(loaded, scorer.adapter)
@@ -225,17 +229,16 @@ def attach(loaded: LoadedModel, scorer: Scorer) -> None:
 
 def using(loaded: LoadedModel, scorer: Scorer) -> AbstractContextManager[None]:
     """The scorer's adapter is active inside; the bare base where it has none."""
-    if getattr(scorer, "adapter", None) is None and not loaded.attached.adapters:
+    if scorer.adapter is None and not loaded.attached.adapters:
         return nullcontext()
     from pipeline.models import adapters
 
-    return adapters.using(loaded, getattr(scorer, "adapter", None))
+    return adapters.using(loaded, scorer.adapter)
 
 
 def revision_of(scorer: Scorer) -> str | None:
     """What tells adapters apart; None for a scorer that reads the bare base."""
-    adapter = getattr(scorer, "adapter", None)
-    return None if adapter is None else adapter.revision
+    return None if scorer.adapter is None else scorer.adapter.revision
 
 
 def has_words(request: Request) -> bool:

@@ -1,7 +1,7 @@
 """Runs the inner LLM over rows of one image and many texts, and pools the states a scorer wants.
 
-A row is the image prefix once, then all texts of that image, each seeing the prefix and itself only (a block mask), each
-with the positions it would have alone: exact sharing. Layers above the highest one wanted are not computed.
+A row is the image prefix once, then all texts of that image, each seeing the prefix and itself only, each with the positions
+it would have alone: exact sharing. Layers above the highest one wanted are not computed.
 Knows nothing of records or stores. Torch is imported inside functions.
 """
 
@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.models.loading import LoadedModel
+from pipeline.scoring.attention import packed, packing
 
 if TYPE_CHECKING:
     import torch
@@ -55,7 +56,7 @@ def prefix_of(loaded: LoadedModel, visual: "torch.Tensor") -> "torch.Tensor":
 def pooled(loaded: LoadedModel, rows: Sequence[Row], features: Sequence[Feature]) -> dict[Feature, "torch.Tensor"]:
     """Each feature of every text, rows in order and texts in row order: (texts, hidden) in fp32.
 
-    All rows run as one padded batch: give rows of like length.
+    All rows run as one padded batch: give rows of like length, and prefixes of one length.
     """
     import torch
 
@@ -82,8 +83,11 @@ def pooled(loaded: LoadedModel, rows: Sequence[Row], features: Sequence[Feature]
                 at += len(text)
                 lasts.append((number, at - 1))
         # One text a row is plain causal attention, which has faster kernels than an explicit mask; padding stands behind all that is read.
-        mask = None if all(len(row.texts) == 1 for row in rows) else _mask(owner)
-        states = _run(inner, embeddings, positions, mask, {feature.layer for feature in features})
+        alone = all(len(row.texts) == 1 for row in rows)
+        layout = None if alone else packing(len(rows[0].prefix), width, [[len(text) for text in row.texts] for row in rows], device)
+        mask = None if alone or layout is not None else _mask(owner)
+        with packed(inner, layout) as more:
+            states = _run(inner, embeddings, positions, mask, {feature.layer for feature in features}, more)
         return {feature: _pool(states[feature.layer], feature.pool, rows, owner, averaged, lasts) for feature in features}
 
 
@@ -99,7 +103,7 @@ def _mask(owner: "torch.Tensor") -> "torch.Tensor":
 
 
 def _run(inner: object, embeddings: "torch.Tensor", positions: "torch.Tensor", mask: "torch.Tensor | None",
-         wanted: set[int]) -> dict[int, "torch.Tensor"]:
+         wanted: set[int], more: dict[str, Any]) -> dict[int, "torch.Tensor"]:
     """States (B, L, hidden) after the wanted layers, computing no layer above them."""
     layers = inner.layers[: inner.config.num_hidden_layers]  # type: ignore[attr-defined]
     highest = len(layers) if FINAL in wanted else max(wanted)
@@ -107,7 +111,7 @@ def _run(inner: object, embeddings: "torch.Tensor", positions: "torch.Tensor", m
     states = {0: hidden} if 0 in wanted else {}
     rotary = inner.rotary_emb(hidden, position_ids=positions)  # type: ignore[attr-defined]
     for number, layer in enumerate(layers[:highest], start=1):
-        hidden = layer(hidden, attention_mask=mask, position_ids=positions, position_embeddings=rotary, use_cache=False)
+        hidden = layer(hidden, attention_mask=mask, position_ids=positions, position_embeddings=rotary, use_cache=False, **more)
         if number in wanted:
             states[number] = hidden
     if FINAL in wanted:
