@@ -65,7 +65,7 @@ def score_examples(context: StudioContext, dataset_id: int, question_key: str | 
 def _cards(context: StudioContext, kind: str, key: str | None, values: dict[int, float], end: str) -> list[dict[str, Any]]:
     records = context.store.records.many(list(values))
     if kind == "question":
-        return [{**card_shape(record), "score": values[record.id], "question": _clipped(record.question_set)} for record in records]
+        return [{**card_shape(record), "score": values[record.id], "question": clipped(record.question_set)} for record in records]
     scores = context.store.scores.of_records(key or "", list(values))
     return [_answer_card(record, values[record.id], scores[record.id], end) for record in records]
 
@@ -80,8 +80,9 @@ def _answer_card(record: Record, value: float, scores: list[Score], end: str) ->
     shown = min(best.values(), key=order)
     turn = record.turns[shown.turn]
     return {**card_shape(record), "score": value, "turn": shown.turn, "turn_score": shown.value, "candidate": shown.candidate,
-            "turn_candidates": len(turn.answers), "question": _clipped(turn.question_text), "answer": _clipped(turn.answers[shown.candidate])}
+            "turn_candidates": len(turn.answers), "question": clipped(turn.question_text), "answer": clipped(turn.answers[shown.candidate])}
 
 
-def _clipped(text: str) -> str:
+def clipped(text: str) -> str:
+    """A text as a card shows it: at most LONGEST_TEXT characters."""
     return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]} …"
