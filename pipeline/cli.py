@@ -30,7 +30,7 @@ from pipeline.store import Store
 from pipeline.workspace import Workspace
 
 app = typer.Typer(name="pipeline", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
-                  help="Align² Studio on the command line: import, score, select, rewrite, export, tune, judge, doctor.")
+                  help="Align² Studio on the command line: import, score, select, rewrite, export, tune, judge, compare, doctor.")
 
 WorkspaceOption = Annotated[Path | None, typer.Option("--workspace", metavar="DIR", help="Folder of the workspace; the screen uses the same one.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
@@ -254,6 +254,30 @@ def status(session: Session, name: NameArgument) -> dict[str, Any]:
     """The funnel of one data set: imported, question, answer, kept, rewritten, exported."""
     dataset = session.store.datasets.get(name)
     return {"dataset": dataset.name, **funnel(session.store, dataset.id)}
+
+
+@app.command()
+@verb
+def compare(session: Session, name: NameArgument, *, sample: Annotated[int, typer.Option(help="Records of the sample, each instruction type with its share.")] = 64,
+            variants: Annotated[str, typer.Option(metavar="LIST", help="Such as bf16,int8,nf4 or bf16+nf4; without it what this machine can do. fp32 is always the reference.")] = "",
+            seed: Annotated[int, typer.Option(help="Same seed, same sample.")] = 0) -> dict[str, Any]:
+    """Compare precisions and quantizations on this machine: speed, memory, and how far each ranks as fp32 does."""
+    dataset = session.store.datasets.get(name)
+    job = session.run("compare_precision", dataset.id, {"sample": sample, "seed": seed, "variants": [part for part in variants.split(",") if part.strip()]})
+    if session.as_json:
+        return {"dataset": dataset.name, "job": job.id, **job.result}
+    told = {key: job.result[key] for key in ("model", "machine", "sample", "records", "reference")}
+    return {"dataset": dataset.name, **told, **{row["label"]: _variant_words(row) for row in job.result["rows"]}, "advice": job.result["advice"]}
+
+
+def _variant_words(row: dict[str, Any]) -> str:
+    if row["problem"]:
+        return " ".join(part for part in ("did not run:", row["problem"], row["hint"]) if part)
+    memory = "unknown" if row["measured_gib"] is None else f"{row['measured_gib']:.2f} GiB"
+    kinds = [f"{kind}: Spearman {'-' if found['spearman'] is None else format(found['spearman'], '.4f')}, {found['both']} of {found['kept']} kept alike, "
+             f"largest difference {'-' if found['largest'] is None else format(found['largest'], '.4f')}, {found['unscored']} of {found['texts']} without a number"
+             for kind, found in row["kinds"].items()]
+    return "; ".join((f"{row['records_per_s']:.2f} records/s ({row['speedup']:.2f} ×), {memory} (planned {row['planned_gib']:.2f}), loaded in {row['load_s']:.1f} s", *kinds))
 
 
 @app.command()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -24,6 +24,7 @@ from pipeline.models.specs import ModelSpec, spec_for
 from pipeline.records import WHOLE, Job, ScorerKey
 from pipeline.scoring import scorers
 from pipeline.scoring.estimate import seconds, seconds_like, work_of
+from pipeline.scoring.reuse import reuse
 from pipeline.store.database import Database
 from studio.api.score_views import score_examples, score_spread
 from studio.api.shapes import Id, QueryId, job_shape
@@ -93,8 +94,14 @@ def overview(context: StudioContext, dataset_id: int) -> dict[str, Any]:
         "scorers": cards,
         "model_missing": {"message": "The embedded model is not on this machine yet.", "hint": "make model"} if missing else None,
         "keys": {kind: scorer_keys(context, dataset_id, kind) for kind in KINDS},
-        "last": job_shape(runs[0]) | {"params": runs[0].params} if runs else None,
+        "last": job_shape(runs[0]) | {"params": runs[0].params, "reuse": _reused(runs[0])} if runs else None,
     }
+
+
+def _reused(run: Job) -> dict[str, Any] | None:
+    """What sharing saved in a run; None where it computed nothing or ended early."""
+    found = reuse(run.result.get("counters", {}))
+    return asdict(found) if found else None
 
 
 def _model_ready(base: str) -> bool:
