@@ -1,5 +1,5 @@
 // The left side of the Score tab: scorers, precision, the plan before the run, and the run itself.
-import { activeJobs, api, ApiError, el, fill, fmt, icon, jobList, param, problem, refresh, setParams, studio, tell } from "./studio.js";
+import { activeJobs, api, ApiError, el, fill, fmt, icon, jobList, param, problem, refresh, setParams, studio, tell, toast } from "./studio.js";
 import { held, showCard } from "./score-cards.js";
 
 const PRECISIONS = [["auto", "Automatic"], ["bf16", "bf16"], ["fp16", "fp16"], ["fp32", "fp32"]];
@@ -25,7 +25,7 @@ export class RunPanel {
   draw(overview) {
     this.overview = overview;
     if (!this.node.contains(this.planBox)) {
-      fill(this.node, el("section", { class: "card stack" }, el("h2", { text: "Score" }), this.scorers, this.settings(), this.planBox, this.action, this.jobs, this.last));
+      fill(this.node, el("section", { class: "card stack" }, el("h2", { text: "Score" }), this.scorers, (this.choices = this.settings()), this.planBox, this.action, this.jobs, this.last));
     }
     this.drawScorers();
     this.drawLast();
@@ -64,6 +64,17 @@ export class RunPanel {
       return el("label", { class: "field" }, el("span", { text: label }), el("span", { class: "picker" }, select, icon("down")));
     };
     return el("div", { class: "cols-2 score-settings" }, choice("precision", "Precision", PRECISIONS), choice("quantization", "Quantization", QUANTIZATIONS));
+  }
+
+  /** Take over a precision and a quantization, as if a person had picked them. */
+  choose(precision, quantization) {
+    setParams({ score_precision: precision, score_quantization: quantization });
+    const fresh = this.settings();
+    this.choices.replaceWith(fresh);
+    this.choices = fresh;
+    this.wishMoved();
+    this.node.scrollIntoView({ block: "nearest" });
+    toast(`The next run is set to ${precision}${quantization === "none" ? "" : ` ${quantization}`}.`);
   }
 
   wishMoved() {
@@ -146,8 +157,20 @@ export class RunPanel {
     const reached = job.total ? ` at ${fmt.ofN(job.done, job.total)}` : "";
     const text = job.state === "cancelled" ? `Last run: stopped${reached}, ${fmt.when(job.ended_at)}.`
       : job.state === "failed" ? `The last run failed${reached}: ${job.error}` : `Last run: ${fmt.when(job.ended_at)}, took ${fmt.duration(job.ended_at - job.started_at)}.`;
-    fill(this.last, el("p", { class: job.state === "failed" ? "bad-text" : "quiet", text }), job.state === "failed" && job.hint ? el("p", { class: "quiet", text: job.hint }) : null);
+    fill(this.last, el("p", { class: job.state === "failed" ? "bad-text" : "quiet", text }), job.state === "failed" && job.hint ? el("p", { class: "quiet", text: job.hint }) : null, reuseFacts(job.reuse));
   }
+}
+
+/** What the last run did not have to do twice; nothing where it computed nothing. */
+function reuseFacts(r) {
+  if (!r) return null;
+  const fact = (name, value, title) => [el("dt", { text: name }), el("dd", { class: "num", title }, value)];
+  return el("details", { class: "reuse-facts", open: true }, el("summary", { text: "What was reused" }), el("dl", { class: "facts" },
+    fact("Images", `${fmt.int(r.images_encoded)} encoded, serving ${fmt.plural(r.texts, "text")}`, `${fmt.ofN(r.texts_reusing, r.texts)} texts found their image decoded and encoded already`),
+    fact("Image prefix", `${fmt.ofN(r.shared_tokens, r.one_by_one_tokens)} tokens saved`, "Positions of image prefixes that one text a pass would have computed again"),
+    fact("Work", `${fmt.number(r.times, 2)} × as much without sharing`, `${fmt.int(r.real_tokens)} tokens were computed; one text a pass would take ${fmt.int(r.one_by_one_tokens)}`),
+    fact("Padding", `${fmt.number(100 * r.padding, 1)} % of ${fmt.int(r.real_tokens)} tokens`, "Positions that were computed and hold nothing, beside the real ones"),
+    r.halvings ? fact("Memory", `batch halved ${fmt.plural(r.halvings, "time")}`, "Memory ran out; the work went on in smaller batches") : null));
 }
 
 const known = (options, value) => (options.some(([name]) => name === value) ? value : "auto");

@@ -1,5 +1,7 @@
 // The Score tab: what to score and with which plan on the left, how the scores spread on the right.
 import { activeJobs, api, el, empty, fill, icon, island, on, openTab, param, problem, setParams, studio } from "./studio.js";
+import { AgreementPanel } from "./score-agreement.js";
+import { ComparisonPanel } from "./score-comparison.js";
 import { drawExamples } from "./score-examples.js";
 import { drawKeys, keyPicker } from "./score-keys.js";
 import { RunPanel } from "./score-run.js";
@@ -30,6 +32,8 @@ class ScoreTab {
     this.charts = el("div", { class: "cols-2" });
     this.keys = el("section", { class: "card stack tight" });
     this.examples = el("section", { class: "stack", "aria-label": "Examples" });
+    this.agreement = new AgreementPanel();
+    this.comparison = new ComparisonPanel({ use: (precision, quantization) => this.run.choose(precision, quantization) });
     this.boxes = Object.fromEntries(KINDS.map((kind) => [kind, spreadChart(kind)]));
   }
 
@@ -41,7 +45,7 @@ class ScoreTab {
       return fill(this.node, empty({ title: "There is nothing to score yet", text: "Bring a data set in first. Its questions and answers are scored here.", action: { label: "Go to Data", run: () => openTab("data") } }));
     }
     if (this.seen !== studio.dataset.id) {
-      if (this.seen !== null) setParams({ question_key: null, answer_key: null });
+      if (this.seen !== null) setParams({ question_key: null, answer_key: null, agree_first: null, agree_second: null });
       this.seen = studio.dataset.id;
       this.overview = null;
       fill(this.rail, el("div", { class: "skeleton score-skeleton" }));
@@ -54,12 +58,14 @@ class ScoreTab {
   jobsMoved() {
     if (studio.tab !== "score" || !studio.dataset) return;
     this.run.jobsMoved();
+    this.comparison.jobsMoved();
     if (!activeJobs(["score"]).length || this.timer) return;
     const wait = Math.max(0, LIVE_MS - (Date.now() - this.drawnAt));
     this.timer = setTimeout(() => { this.timer = 0; if (studio.tab === "score") this.load({ live: true }); }, wait);
   }
 
   jobEnded(job) {
+    if (job.kind === "compare_precision" && job.dataset_id === studio.dataset?.id && studio.tab === "score") this.comparison.load();
     if (job.kind !== "score" || job.dataset_id !== studio.dataset?.id) return;
     // A run may have made a new key: the newest is shown unless a person picked one for this page.
     if (studio.tab === "score") this.load();
@@ -74,9 +80,10 @@ class ScoreTab {
     if (turn !== this.asked || dataset !== studio.dataset?.id) return;
     this.overview = overview;
     this.run.draw(overview);
+    if (!live && !overview.model_missing) this.comparison.load();
     const scored = KINDS.some((kind) => overview.keys[kind].length);
     if (!scored) return this.drawEmpty();
-    if (!this.main.contains(this.charts)) fill(this.main, this.head, this.charts, this.examples, this.keys);
+    if (!this.main.contains(this.charts)) fill(this.main, this.head, this.charts, this.examples, this.keys, this.agreement.node, this.comparison.node);
     await this.drawScores(turn, dataset, live);
   }
 
@@ -90,6 +97,7 @@ class ScoreTab {
       if (!this.charts.childElementCount) fill(this.charts, KINDS.map((kind) => this.boxes[kind].node));
       for (const kind of KINDS) this.boxes[kind].draw(spread[kind], { running: activeJobs(["score"]).length > 0 });
       drawKeys(this.keys, this.overview);
+      this.agreement.draw(this.overview, { live });
       const type = param("score_type");
       const examples = await api.get("/api/scores/examples", { ...wish, type });
       if (turn === this.asked) drawExamples(this.examples, examples, { live, again: () => this.load() });
@@ -117,6 +125,6 @@ class ScoreTab {
     }
     fill(this.main, el("div", { class: "card" }, running
       ? empty({ icon: "jobs", title: "The first scores are on their way", text: "The histograms draw themselves here while the run goes on. Closing this page does not stop it." })
-      : empty({ icon: "info", title: "Nothing is scored yet", text: "Check the plan on the left and start. You then see here how questions and answers spread in each instruction type, with the best, middle and worst of them." })));
+      : empty({ icon: "info", title: "Nothing is scored yet", text: "Check the plan on the left and start. You then see here how questions and answers spread in each instruction type, with the best, middle and worst of them. To choose a precision first, compare them below on a few records." })), this.comparison.node);
   }
 }
