@@ -71,9 +71,13 @@ class Scores:
                            [(digest, s.record_id, s.turn, s.candidate, _finite(s.value), s.reason, now) for s in scores])
 
     def missing(self, dataset_id: int, digest: str) -> list[int]:
-        """Ids of records with no complete set of scores under this key, in file order (the anti-join that resume rests on).
+        """`missing_ids` as a list."""
+        return self.missing_ids(dataset_id, digest).tolist()
 
-        Question keys: no row at all. Answer keys: fewer rows than candidates over all turns.
+    def missing_ids(self, dataset_id: int, digest: str) -> np.ndarray:
+        """Ids (int64) of records with no complete set of scores under this key, in file order (the anti-join that resume rests on).
+
+        Question keys: no row at all. Answer keys: fewer rows than candidates over all turns. A million records: 8 MB.
         """
         if self._db.value("SELECT kind FROM scorer_key WHERE digest = ?", (digest,)) == "question":
             sql = ("SELECT r.id FROM record r WHERE r.dataset_id = ? AND NOT EXISTS"
@@ -82,7 +86,7 @@ class Scores:
             sql = ("SELECT r.id FROM record r WHERE r.dataset_id = ? AND"
                    " (SELECT count(*) FROM score s WHERE s.key = ? AND s.record_id = r.id) <"
                    " (SELECT sum(json_array_length(t.value, '$.a')) FROM json_each(r.body, '$.turns') t) ORDER BY r.id")
-        return [row[0] for row in self._db.rows(sql, (dataset_id, digest))]
+        return np.fromiter((row[0] for row in self._db.connection.execute(sql, (dataset_id, digest))), np.int64)
 
     def places(self, digest: str, record_ids: Sequence[int]) -> set[tuple[int, int, int]]:
         """(record, turn, candidate) of all that has a score or a reason under this key."""
