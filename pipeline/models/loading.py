@@ -66,6 +66,11 @@ class LoadedModel:
         return self.model.get_input_embeddings().weight.dtype
 
     @property
+    def tower_dtype(self) -> "torch.dtype":
+        """What the vision tower computes in: the model's type, or fp32 where the tower asks for it."""
+        return next(self.model.model.vision_tower.parameters()).dtype
+
+    @property
     def language_model(self) -> Any:
         """The inner LLM without its output layer."""
         return self.model.model.language_model
@@ -117,7 +122,7 @@ class LoadedModel:
 
     def pixels(self, images: Sequence["Image"], preparation: Preparation = "pad") -> "torch.Tensor":
         """Pictures → (N, 3, side, side), normalised. `pad` squares with the mean colour, `crop` cuts the middle."""
-        return self.prepared(images, preparation).to(self.device, self.dtype)
+        return self.prepared(images, preparation).to(self.device, self.tower_dtype)
 
     def prepared(self, images: Sequence["Image"], preparation: Preparation = "pad") -> "torch.Tensor":
         """`pixels` in fp32 and in main memory: touches no model, so threads may do it."""
@@ -135,17 +140,20 @@ class LoadedModel:
     def tower_tokens(self, pixels: "torch.Tensor") -> "torch.Tensor":
         """Pixels (N, 3, side, side) → tokens (N, tokens, tower width) of the layer the config names."""
         config = self.model.config
-        states = self.model.model.vision_tower(pixels, output_hidden_states=True, return_dict=True).hidden_states
+        states = self.model.model.vision_tower(pixels.to(self.tower_dtype), output_hidden_states=True, return_dict=True).hidden_states
         tokens = states[config.vision_feature_layer]
         return tokens[:, 1:] if config.vision_feature_select_strategy == "default" else tokens
 
-    def project(self, features: "torch.Tensor") -> "torch.Tensor":
-        """Visual tokens (…, tower width) → word space (…, hidden), by the active projector."""
+    def project(self, features: "torch.Tensor", *, rounded: bool = True) -> "torch.Tensor":
+        """Visual tokens (…, tower width) → word space (…, hidden), by the active projector; in the model's type, or as the
+        projector gives them.
+        """
         import torch
 
         with torch.inference_mode():
             projector = self.projector
-            return projector(features.to(self.device, projector.linear_1.weight.dtype)).to(self.dtype)
+            words = projector(features.to(self.device, projector.linear_1.weight.dtype))
+            return words.to(self.dtype) if rounded else words
 
 
 def squared(image: "Image", mean: Sequence[float]) -> "Image":

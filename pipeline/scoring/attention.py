@@ -61,10 +61,9 @@ def packing(prefix: int, width: int, texts: Sequence[Sequence[int]], device: "to
 
 @contextmanager
 def packed(inner: Any, layout: Packing | None) -> Iterator[dict[str, Any]]:
-    """Inside, the layers of `inner` attend by `layout`; yields what to give each layer beside its usual arguments."""
-    if layout is None:
-        yield {}
-        return
+    """Inside, the layers of `inner` attend by `layout`, or by their mask where there is none, and queries and keys may come in a finer
+    type than values: positions are then turned without rounding twice. Yields what to give each layer beside its usual arguments.
+    """
     from transformers import AttentionInterface
 
     AttentionInterface.register(NAME, packed_attention)
@@ -76,12 +75,16 @@ def packed(inner: Any, layout: Packing | None) -> Iterator[dict[str, Any]]:
         inner.config._attn_implementation = before
 
 
-def packed_attention(module: Any, query: "torch.Tensor", key: "torch.Tensor", value: "torch.Tensor", attention_mask: Any, *, packing: Packing,
-                     scaling: float | None = None, **_: Any) -> tuple["torch.Tensor", None]:
+def packed_attention(module: Any, query: "torch.Tensor", key: "torch.Tensor", value: "torch.Tensor", attention_mask: Any, *, packing: Packing | None = None,
+                     scaling: float | None = None, **rest: Any) -> tuple["torch.Tensor", None]:
     """query (B, H, L, D), key and value (B, G, L, D) → (B, L, H, D). Padding gets zeros. Called by transformers' layers."""
     import torch
     from torch.nn.functional import scaled_dot_product_attention
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+    query, key = query.to(value.dtype), key.to(value.dtype)
+    if packing is None:
+        return sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **rest)
     rows, heads, width, size = query.shape
     prefix, count, longest = packing.prefix, *packing.gather.shape
     grouped = key.shape[1] != heads

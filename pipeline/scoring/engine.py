@@ -259,7 +259,7 @@ def blank_tokens(loaded: LoadedModel) -> "torch.Tensor":
 
     side = loaded.image_processor.crop_size["height"]
     with torch.inference_mode():
-        return loaded.tower_tokens(torch.zeros(1, 3, side, side, device=loaded.device, dtype=loaded.dtype))[0]
+        return loaded.tower_tokens(torch.zeros(1, 3, side, side, device=loaded.device))[0]
 
 
 def blank_prefix(loaded: LoadedModel) -> "torch.Tensor":
@@ -289,7 +289,7 @@ def score_one_by_one(loaded: LoadedModel, scorer: Scorer, image: "Image | None",
         else:
             prefix = prefix_of(loaded, loaded.image_features([image], scorer.image_preparation)[0])  # type: ignore[arg-type]
         ids = cut_ids(loaded.ids(text), len(prefix))
-        embeddings = torch.cat([prefix, loaded.text_embeddings(ids)])[None]
+        embeddings = torch.cat([prefix.to(loaded.dtype), loaded.text_embeddings(ids)])[None]
         output = loaded.language_model(inputs_embeds=embeddings, output_hidden_states=True, use_cache=False)
         start = len(prefix) + (span_start(loaded, text, len(ids)) if scorer.span == "answer" else 0)
         states = {}

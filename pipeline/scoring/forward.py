@@ -47,7 +47,7 @@ def prefix_of(loaded: LoadedModel, visual: "torch.Tensor") -> "torch.Tensor":
     """Visual tokens (T, tower width) → BOS and image in word space (1 + T, hidden)."""
     import torch
 
-    parts = [loaded.project(visual)]
+    parts = [loaded.project(visual, rounded=False)]
     if loaded.start_ids:
         parts.insert(0, loaded.text_embeddings(loaded.start_ids))
     return torch.cat(parts)
@@ -63,7 +63,8 @@ def pooled(loaded: LoadedModel, rows: Sequence[Row], features: Sequence[Feature]
     device, dtype = loaded.device, loaded.dtype
     inner = loaded.language_model
     width = max(row.length for row in rows)
-    embeddings = torch.zeros(len(rows), width, inner.config.hidden_size, dtype=dtype, device=device)
+    stepwise = dtype != torch.float32 and all(_is_plain(layer) for layer in inner.layers)
+    embeddings = torch.zeros(len(rows), width, inner.config.hidden_size, dtype=torch.float32 if stepwise else dtype, device=device)
     owner = torch.full((len(rows), width), -1, dtype=torch.long, device=device)  # 0 prefix, 1… texts, −1 padding
     positions = torch.zeros(len(rows), width, dtype=torch.long, device=device)
     averaged = torch.zeros(len(rows), width, dtype=torch.bool, device=device)
@@ -87,7 +88,7 @@ def pooled(loaded: LoadedModel, rows: Sequence[Row], features: Sequence[Feature]
         layout = None if alone else packing(len(rows[0].prefix), width, [[len(text) for text in row.texts] for row in rows], device)
         mask = None if alone or layout is not None else _mask(owner)
         with packed(inner, layout) as more:
-            states = _run(inner, embeddings, positions, mask, {feature.layer for feature in features}, more)
+            states = _run(inner, embeddings, positions, mask, {feature.layer for feature in features}, more, dtype)
         return {feature: _pool(states[feature.layer], feature.pool, rows, owner, averaged, lasts) for feature in features}
 
 
@@ -102,16 +103,30 @@ def _mask(owner: "torch.Tensor") -> "torch.Tensor":
     return allowed[:, None]
 
 
+def _is_plain(layer: Any) -> bool:
+    """True for layers that are attention and a feed-forward network, each behind a norm and added to the stream: Llama, Mistral, Qwen 2."""
+    return all(hasattr(layer, name) for name in ("input_layernorm", "self_attn", "post_attention_layernorm", "mlp")) and not hasattr(layer, "pre_feedforward_layernorm")
+
+
 def _run(inner: object, embeddings: "torch.Tensor", positions: "torch.Tensor", mask: "torch.Tensor | None",
-         wanted: set[int], more: dict[str, Any]) -> dict[int, "torch.Tensor"]:
-    """States (B, L, hidden) after the wanted layers, computing no layer above them."""
+         wanted: set[int], more: dict[str, Any], dtype: "torch.dtype") -> dict[int, "torch.Tensor"]:
+    """States (B, L, hidden) after the wanted layers, computing no layer above them.
+
+    Where the embeddings are of a finer type than the model's `dtype`, so is the stream that layers add to: each layer rounds its
+    own products only, and errors don't pile up from layer to layer.
+    """
     layers = inner.layers[: inner.config.num_hidden_layers]  # type: ignore[attr-defined]
     highest = len(layers) if FINAL in wanted else max(wanted)
     hidden = embeddings
     states = {0: hidden} if 0 in wanted else {}
     rotary = inner.rotary_emb(hidden, position_ids=positions)  # type: ignore[attr-defined]
+    usual = {"attention_mask": mask, "position_ids": positions, "position_embeddings": rotary, "use_cache": False, **more}
     for number, layer in enumerate(layers[:highest], start=1):
-        hidden = layer(hidden, attention_mask=mask, position_ids=positions, position_embeddings=rotary, use_cache=False, **more)
+        if hidden.dtype == dtype:
+            hidden = layer(hidden, **usual)
+        else:
+            hidden = hidden + layer.self_attn(hidden_states=layer.input_layernorm(hidden).to(dtype), **usual)[0]
+            hidden = hidden + layer.mlp(layer.post_attention_layernorm(hidden).to(dtype))
         if number in wanted:
             states[number] = hidden
     if FINAL in wanted:

@@ -81,7 +81,7 @@ class Learner(nn.Module):
         words = self.llava.get_input_embeddings()(input_ids)  # (B, T, hidden)
         if pixel_values is not None:
             with torch.no_grad():
-                features = self._loaded[0].tower_tokens(pixel_values.to(self._loaded[0].dtype))
+                features = self._loaded[0].tower_tokens(pixel_values)
         if features is not None:
             tokens = self.projector(features.to(next(self.projector.parameters()).dtype))  # (N, tokens, hidden)
             places = (input_ids == self.llava.config.image_token_id).unsqueeze(-1)  # (B, T, 1)
