@@ -8,7 +8,7 @@ PORT   ?= 7860
 export OMP_WAIT_POLICY ?= PASSIVE
 export GRADIO_ANALYTICS_ENABLED := False
 
-.PHONY: run test test-fast setup model clean help
+.PHONY: run test test-fast bench setup model clean help
 
 run: setup model          ## open the studio on http://127.0.0.1:7860 with the demo data set
 	@$(PY) app.py --port $(PORT)
@@ -19,6 +19,9 @@ test: $(VENV)/.test-installed model   ## run everything, Chromium included
 
 test-fast: $(VENV)/.test-installed    ## unit and contract tests only (under a minute)
 	@$(PY) -m pytest tests -m "not browser and not slow"
+
+bench: $(VENV)/.test-installed model  ## measure the scoring engine (some minutes; not a test)
+	@$(PY) -m tests.bench
 
 setup: $(VENV)/.installed
 
