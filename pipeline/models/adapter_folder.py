@@ -58,6 +58,11 @@ class AdapterSpec:
     def name(self) -> str:
         return self.folder.name
 
+    @property
+    def gib(self) -> float:
+        """Memory its tensors take beside the base, in GiB, by the size of its files."""
+        return sum(path.stat().st_size for path in self.folder.iterdir() if path.name in (*LORA_FILES, *OTHER_FILES)) / 2**30
+
 
 def is_adapter(folder: Path) -> bool:
     """True for a folder that claims to be one, complete or not."""

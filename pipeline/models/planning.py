@@ -17,8 +17,8 @@ BYTES = {"bf16": 2.0, "fp16": 2.0, "fp32": 4.0}
 QUANTIZED_BYTES = {"int8": 1.02, "nf4": 0.53}
 """Bytes a parameter with its scales. Source: measured footprints, 106M parameters: 155 and 105 MB in all."""
 
-RUNTIME_GIB = {"cpu": 0.6, "cuda": 0.9}
-"""What torch itself and the device context take."""
+RUNTIME_GIB = {"cpu": 1.2, "cuda": 0.9}
+"""What Python, torch and the device context take, and on a CPU the peak of loading: measured 1.9 GiB in all for the embedded model in fp32."""
 
 WORDS = {"none": "not quantized", "int8": "int8 weights", "nf4": "4-bit NF4 weights"}
 
@@ -53,8 +53,8 @@ def estimate_gib(spec: ModelSpec, device: str, precision: str, quantization: str
     return round((weights + working) / 2**30 + RUNTIME_GIB[device], 2)
 
 
-def plan(spec: ModelSpec, hardware: Hardware, wish: Wish = Wish()) -> Plan:
-    """Meet the wish, or refuse it with the nearest that can be met.
+def plan(spec: ModelSpec, hardware: Hardware, wish: Wish = Wish(), *, beside_gib: float = 0.0) -> Plan:
+    """Meet the wish, or refuse it with the nearest that can be met. `beside_gib` is what stands beside the base: adapters.
 
     "auto" takes bf16 where it is the quicker type, else fp16 on a GPU and fp32 on a CPU, and the least quantization
     that fits into the free memory. Raises SettingError.
@@ -62,18 +62,18 @@ def plan(spec: ModelSpec, hardware: Hardware, wish: Wish = Wish()) -> Plan:
     _check_words(wish)
     if wish.device == "cuda" and hardware.device != "cuda":
         raise SettingError("this machine has no GPU that torch can use",
-                           hint=f"Nearest that can: {_describe(plan(spec, hardware, replace(wish, device='cpu')))}.")
+                           hint=f"Nearest that can: {_describe(plan(spec, hardware, replace(wish, device='cpu'), beside_gib=beside_gib))}.")
     device = hardware.device if wish.device == "auto" else wish.device
     precision, why = _precision(hardware, device, wish)
     free = hardware.free_gib
     tried = ("none", "int8", "nf4") if wish.quantization == "auto" else (wish.quantization,)
     for quantization in tried:
-        gib = estimate_gib(spec, device, precision, quantization)
+        gib = round(estimate_gib(spec, device, precision, quantization) + beside_gib, 2)
         if gib <= free or device != hardware.device:
             return Plan(device, precision, quantization, gib, _reason(why, quantization, gib, free, wish, device))  # type: ignore[arg-type]
-    gib = estimate_gib(spec, device, precision, tried[-1])
+    gib = estimate_gib(spec, device, precision, tried[-1]) + beside_gib
     raise SettingError(f"{spec.label} as {precision}, {WORDS[tried[-1]]}, needs about {gib:.1f} GiB; {free:.1f} GiB are free",
-                       hint=_nearest(spec, device, precision, free))
+                       hint=_nearest(spec, device, precision, free - beside_gib))
 
 
 def _check_words(wish: Wish) -> None:

@@ -37,6 +37,14 @@ def test_a_model_that_does_not_fit_is_refused_with_the_nearest_that_does() -> No
     assert "Nearest that fits: bf16, int8 weights" in refusal.value.hint
 
 
+def test_adapters_beside_the_base_count_and_can_tip_the_plan() -> None:
+    alone = plan(SEVEN, SMALL_GPU)
+    assert plan(SEVEN, SMALL_GPU, beside_gib=1.2).gib == pytest.approx(alone.gib + 1.2, abs=0.02)
+    assert (alone.quantization, plan(SEVEN, SMALL_GPU, beside_gib=SMALL_GPU.free_gib - alone.gib + 0.5).quantization) == ("int8", "nf4")
+    with pytest.raises(SettingError, match="GiB are free"):
+        plan(SEVEN, SMALL_GPU, Wish(quantization="nf4"), beside_gib=10)
+
+
 def test_a_machine_too_small_for_everything_is_sent_to_the_embedded_model() -> None:
     with pytest.raises(SettingError) as refusal:
         plan(SEVEN, replace(CPU, free_gib=2.0))
