@@ -44,6 +44,19 @@ def client(context: StudioContext) -> Iterator[TestClient]:
         yield opened
 
 
+@pytest.fixture(scope="module")
+def one_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A studio with data set 1 scored, for requests that are refused and so change nothing: one for all of them."""
+    from studio.server import create_app
+
+    opened = open_context(Workspace.open(tmp_path_factory.mktemp("refusals") / "workspace"))
+    seed_scores(opened.store, seed_dataset(opened.store), failed=2)
+    with TestClient(create_app(opened), base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+        yield client
+    assert not opened.store.jobs.active() and opened.store.selections.all(1) == []
+    opened.store.close()
+
+
 def spec_json(question: Any = 0.5, answer: Any = 0.5, **rest: Any) -> dict[str, Any]:
     return shares(question, answer, per_type=False, **rest).as_json()
 
@@ -348,8 +361,8 @@ def test_hostile_text_travels_verbatim_as_json(client: TestClient, context: Stud
     ("post", "redo", {"dataset": 1}), ("post", "named", {"dataset": 1, "name": ""}), ("post", "open", {"dataset": 1, "name": "none"}), ("post", "open", {"dataset": 1}),
     ("post", "cards", {"dataset": 1, "records": None}), ("post", "cards", {"dataset": 1, "records": list(range(1, 400))}),
 ])
-def test_nonsense_gets_a_clean_answer_with_a_way_out(client: TestClient, scored: int, method: str, path: str, body: Any) -> None:
-    answer = client.request(method, f"/api/selections/{path}", json=body)
+def test_nonsense_gets_a_clean_answer_with_a_way_out(one_client: TestClient, method: str, path: str, body: Any) -> None:
+    answer = one_client.request(method, f"/api/selections/{path}", json=body)
     assert 400 <= answer.status_code < 500, answer.text
     told = answer.json()
     assert told["error"] and told["hint"] and "Traceback" not in answer.text
@@ -357,14 +370,14 @@ def test_nonsense_gets_a_clean_answer_with_a_way_out(client: TestClient, scored:
 
 @pytest.mark.parametrize("query", ["dataset=1&show=best", "dataset=1&sort=name", "dataset=1&type=poem", "dataset=99", "dataset=x", "dataset=-1", "dataset=1&limit=100000",
                                    "dataset=1&offset=-5", "dataset=1&offset=1e99", f"dataset={10**40}", "show=all"])
-def test_nonsense_in_the_address_gets_a_clean_answer(client: TestClient, scored: int, query: str) -> None:
-    answer = client.get(f"/api/selections/records?{query}")
+def test_nonsense_in_the_address_gets_a_clean_answer(one_client: TestClient, query: str) -> None:
+    answer = one_client.get(f"/api/selections/records?{query}")
     assert 400 <= answer.status_code < 500 and answer.json()["error"]
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b'{"dataset": 1, "spec": NaN}', b"\xff\xfe", b"null"])
-def test_a_body_that_is_no_json_object_is_refused(client: TestClient, scored: int, raw: bytes) -> None:
-    answer = client.put("/api/selections/current", content=raw, headers={"content-type": "application/json"})
+def test_a_body_that_is_no_json_object_is_refused(one_client: TestClient, raw: bytes) -> None:
+    answer = one_client.put("/api/selections/current", content=raw, headers={"content-type": "application/json"})
     assert 400 <= answer.status_code < 500 and answer.json()["error"]
 
 
