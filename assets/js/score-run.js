@@ -4,6 +4,9 @@ import { held, showCard } from "./score-cards.js";
 
 const PRECISIONS = [["auto", "Automatic"], ["bf16", "bf16"], ["fp16", "fp16"], ["fp32", "fp32"]];
 const QUANTIZATIONS = [["auto", "Automatic"], ["none", "None"], ["int8", "int8"], ["nf4", "nf4 (4 bit)"]];
+const PREPARATIONS = [["auto", "As the scorer"], ["pad", "Padded square"], ["crop", "Middle cut out"]];
+const TYPES = [["conversation", "Conversation"], ["detail", "Detail"], ["complex", "Complex reasoning"]];
+const SAMPLES = [32, 256, 2048, 16384];
 const ASK_AGAIN_MS = 500;
 
 export class RunPanel {
@@ -19,7 +22,19 @@ export class RunPanel {
 
   get wish() {
     const kinds = ["question", "answer"].filter((kind) => param(`score_${kind}`) !== "0");
-    return { dataset: studio.dataset?.id, kinds, precision: known(PRECISIONS, param("score_precision")), quantization: known(QUANTIZATIONS, param("score_quantization")) };
+    const scorers = Object.fromEntries(kinds.map((kind) => [kind, param(`score_${kind}_scorer`)]).filter(([kind, name]) => this.installed(kind).some((card) => card.name === name)));
+    return { dataset: studio.dataset?.id, kinds, precision: known(PRECISIONS, param("score_precision")), quantization: known(QUANTIZATIONS, param("score_quantization")),
+      records: this.records().some(([value]) => value === param("score_records")) ? param("score_records") : "all", image: known(PREPARATIONS, param("score_image")), scorers };
+  }
+
+  installed(kind) { return (this.overview?.scorers ?? []).filter((card) => card.kind === kind); }
+
+  /** Which records can be asked for, each with its number. */
+  records() {
+    const { dataset, types } = this.overview ?? {};
+    if (!dataset) return [["all", "All records"]];
+    return [["all", `All ${fmt.int(dataset.records)}`], ...TYPES.filter(([type]) => types?.[type]).map(([type, label]) => [`type:${type}`, `${label}, ${fmt.int(types[type])}`]), ["kept", "Kept by the open cuts"],
+      ...SAMPLES.filter((count) => count < dataset.records).map((count) => [`sample:${count}`, `A sample of ${fmt.int(count)}, evenly`])];
   }
 
   draw(overview) {
@@ -27,6 +42,9 @@ export class RunPanel {
     if (!this.node.contains(this.planBox)) {
       fill(this.node, el("section", { class: "card stack" }, el("h2", { text: "Score" }), this.scorers, (this.choices = this.settings()), this.planBox, this.action, this.jobs, this.last));
     }
+    const about = JSON.stringify([overview.dataset, overview.types]);
+    if (this.about && this.about !== about) this.renewSettings(); // another data set has other counts
+    this.about = about;
     this.drawScorers();
     this.drawLast();
     this.drawAction();
@@ -47,6 +65,15 @@ export class RunPanel {
     fill(this.scorers, cards.map((card) => this.scorerRow(card)));
   }
 
+  /** The scorer of a kind that is chosen, where several are installed. */
+  picker(card) {
+    const all = this.installed(card.kind);
+    if (all.length < 2) return null;
+    const select = el("select", { class: "select", "aria-label": `Scorer of ${card.kind_label.toLowerCase()}`, on: { change: () => { setParams({ [`score_${card.kind}_scorer`]: all.find((one) => one.name === select.value)?.active ? null : select.value }); this.wishMoved(); } } },
+      all.map((one) => el("option", { value: one.name, text: one.name, selected: one.name === (this.wish.scorers[card.kind] ?? card.name) })));
+    return el("span", { class: "picker" }, select, icon("down"));
+  }
+
   scorerRow(card) {
     const box = el("input", { type: "checkbox", checked: this.wish.kinds.includes(card.kind), on: { change: () => { setParams({ [`score_${card.kind}`]: box.checked ? null : "0" }); this.wishMoved(); } } });
     const figure = held(card);
@@ -54,24 +81,32 @@ export class RunPanel {
       el("span", { class: "row apart nowrap" }, el("span", { class: "strong", text: card.kind_label }),
         el("button", { class: "btn small plain", type: "button", title: "What it was trained on, and how it was measured", on: { click: (event) => { event.preventDefault(); showCard(card); } } }, "Card")),
       el("span", { class: "small-text clip", title: `${card.name}@${card.revision} on ${card.base_label}`, text: `${card.name} · ${card.base_label}` }),
-      figure ? el("span", { class: "small-text", title: figure.title }, el("b", { class: "num", text: figure.share }), ` ${figure.text}`, figure.guess ? el("span", { class: "warn-text", text: " · guessing gets 50 %" }) : null) : el("span", { class: "small-text quiet", text: "no held-out figure in its card" }));
+      figure ? el("span", { class: "small-text", title: figure.title }, el("b", { class: "num", text: figure.share }), ` ${figure.text}`, figure.guess ? el("span", { class: "warn-text", text: " · guessing gets 50 %" }) : null) : el("span", { class: "small-text quiet", text: "no held-out figure in its card" }), this.picker(card));
   }
 
   settings() {
     const choice = (name, label, options) => {
-      const select = el("select", { class: "select", on: { change: () => { setParams({ [`score_${name}`]: select.value === "auto" ? null : select.value }); this.wishMoved(); } } },
+      const select = el("select", { class: "select", on: { change: () => { setParams({ [`score_${name}`]: select.value === options[0][0] ? null : select.value }); this.wishMoved(); } } },
         options.map(([value, text]) => el("option", { value, text, selected: value === this.wish[name] })));
       return el("label", { class: "field" }, el("span", { text: label }), el("span", { class: "picker" }, select, icon("down")));
     };
-    return el("div", { class: "cols-2 score-settings" }, choice("precision", "Precision", PRECISIONS), choice("quantization", "Quantization", QUANTIZATIONS));
+    const { precision, quantization, image } = this.wish;
+    const chosen = [precision, quantization, image].some((value) => value !== "auto");
+    return el("div", { class: "stack tight score-settings" }, choice("records", "Records", this.records()),
+      el("details", { class: "score-more", open: chosen }, el("summary", { class: "small-text", text: "Precision, quantization, images" }),
+        el("div", { class: "cols-2" }, choice("precision", "Precision", PRECISIONS), choice("quantization", "Quantization", QUANTIZATIONS), choice("image", "Images", PREPARATIONS))));
+  }
+
+  renewSettings() {
+    const fresh = this.settings();
+    this.choices.replaceWith(fresh);
+    this.choices = fresh;
   }
 
   /** Take over a precision and a quantization, as if a person had picked them. */
   choose(precision, quantization) {
     setParams({ score_precision: precision, score_quantization: quantization });
-    const fresh = this.settings();
-    this.choices.replaceWith(fresh);
-    this.choices = fresh;
+    this.renewSettings();
     this.wishMoved();
     this.node.scrollIntoView({ block: "nearest" });
     toast(`The next run is set to ${precision}${quantization === "none" ? "" : ` ${quantization}`}.`);

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -27,60 +27,19 @@ from pipeline.scoring.estimate import seconds, seconds_like, work_of
 from pipeline.scoring.reuse import reuse
 from pipeline.store.database import Database
 from studio.api.score_views import score_examples, score_spread
+from studio.api.score_wish import KINDS, ScoreWish, read_wish
 from studio.api.shapes import Id, QueryId, job_shape
 from studio.context import StudioContext
 from studio.score_tables import tables_of
 
 Digest = Annotated[str, Query(max_length=64)]
-KINDS = ("question", "answer")
 KIND_LABELS = {"question": "Questions", "answer": "Answers"}
-PRECISIONS = ("auto", "bf16", "fp16", "fp32")
-QUANTIZATIONS = ("auto", "none", "int8", "nf4")
 MACHINE_FRESH_S = 300.0
 """Figures of the machine are measured again after this time: free memory moves."""
 SAMPLE = 300
 """Records whose texts are counted for an estimate."""
 PACE_TOKENS = 2000
 """Positions a run must have computed before its pace is believed."""
-
-
-@dataclass(frozen=True)
-class ScoreWish:
-    """What a person asks to be scored. `kinds` in the order of the cascade."""
-
-    dataset_id: int
-    kinds: tuple[str, ...]
-    precision: str = "auto"
-    quantization: str = "auto"
-
-    @property
-    def params(self) -> dict[str, Any]:
-        return {"kinds": list(self.kinds), "precision": self.precision, "quantization": self.quantization}
-
-
-def read_wish(body: Any) -> ScoreWish:
-    """Check a JSON body {"dataset", "kinds", "precision", "quantization"}. Raises SettingError naming what is wrong."""
-    if not isinstance(body, dict):
-        raise SettingError("this is no scoring request", hint="Send an object with dataset and kinds.")
-    dataset = body.get("dataset")
-    if isinstance(dataset, bool) or not isinstance(dataset, int) or not 0 <= dataset <= 2**53:
-        raise SettingError(f"{_shown(dataset)} is no data set's number", hint="Open a data set and start again.", place="dataset")
-    told = body.get("kinds", list(KINDS))
-    if not isinstance(told, list) or any(kind not in KINDS for kind in told):
-        raise SettingError(f"{_shown(told)} names something else than questions and answers", hint="kinds is a list of: question, answer.", place="kinds")
-    kinds = tuple(kind for kind in KINDS if kind in told)
-    if not kinds:
-        raise SettingError("neither questions nor answers are to be scored", hint="Choose at least one of the two scorers.", place="kinds")
-    precision, quantization = body.get("precision", "auto"), body.get("quantization", "auto")
-    for name, value, known in (("precision", precision, PRECISIONS), ("quantization", quantization, QUANTIZATIONS)):
-        if value not in known:
-            raise SettingError(f"{_shown(value)} is no {name}", hint=f"Choose one of {', '.join(known)}.", place=name)
-    return ScoreWish(dataset, kinds, precision, quantization)
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value, default=str)
-    return text if len(text) <= 60 else f"{text[:57]}…"
 
 
 def overview(context: StudioContext, dataset_id: int) -> dict[str, Any]:
@@ -91,10 +50,11 @@ def overview(context: StudioContext, dataset_id: int) -> dict[str, Any]:
     missing = sorted({card["base"] for card in cards if card["active"] and not _model_ready(card["base"])})
     return {
         "dataset": {"id": dataset.id, "name": dataset.name, "records": dataset.record_count},
+        "types": context.store.records.type_counts(dataset_id),
         "scorers": cards,
         "model_missing": {"message": "The embedded model is not on this machine yet.", "hint": "make model"} if missing else None,
         "keys": {kind: scorer_keys(context, dataset_id, kind) for kind in KINDS},
-        "last": job_shape(runs[0]) | {"params": runs[0].params, "reuse": _reused(runs[0])} if runs else None,
+        "last": job_shape(runs[0]) | {"params": {name: value for name, value in runs[0].params.items() if name != "record_ids"}, "reuse": _reused(runs[0])} if runs else None,
     }
 
 
@@ -157,19 +117,20 @@ def planned(context: StudioContext, wish: ScoreWish) -> dict[str, Any]:
     Raises SettingError where the wish can't be met here (with the nearest that can), NotFound for a foreign data set.
     """
     dataset = context.store.datasets.get(wish.dataset_id)
-    chosen = [_scorer(kind) for kind in wish.kinds]
+    chosen = [_scorer(kind, wish) for kind in wish.kinds]
+    asked = wish.record_ids(context.store)
     machine = machine_figures(context)
     if machine is None:
         return {"state": "measuring"}
     hardware = hardware_of(machine.result)
     spec = spec_for(chosen[0]["base"])
     found = _plan_as_before(context, wish, chosen, spec, hardware) or plan(spec, hardware, Wish(wish.precision, wish.quantization))  # type: ignore[arg-type]
-    stages = [_stage(context, dataset.id, dataset.record_count, told, found) for told in chosen]
+    stages = [_stage(context, dataset.id, dataset.record_count, told, found, asked) for told in chosen]
     left = {stage["kind"]: stage.pop("missing") for stage in stages}
     return {
         "state": "ready", "device": found.device, "precision": found.precision, "quantization": found.quantization, "gib": found.gib,
         "free_gib": round(hardware.free_gib, 1), "total_gib": round(hardware.total_gib, 1), "reason": found.reason, "machine": hardware.name,
-        "cores": hardware.cores, "model": spec.label, "measured_at": machine.ended_at, "stages": stages, "records": dataset.record_count,
+        "cores": hardware.cores, "model": spec.label, "measured_at": machine.ended_at, "stages": stages, "records": dataset.record_count if asked is None else len(asked), "of": dataset.record_count,
         **_estimate(context, spec, found, machine.result["flops"][found.precision], left, chosen),
     }
 
@@ -210,15 +171,19 @@ def machine_figures(context: StudioContext) -> Job | None:
     return None
 
 
-def _scorer(kind: str) -> dict[str, Any]:
-    """What scorer.json says of the active scorer of a kind. Raises SettingError where none is installed."""
-    name = scorers.active(kind)  # type: ignore[arg-type]
-    return {"name": name, **json.loads((scorers.scorers_dir() / name / scorers.SPEC).read_text(encoding="utf-8"))}
+def _scorer(kind: str, wish: ScoreWish) -> dict[str, Any]:
+    """What scorer.json says of the scorer of a kind, with the image preparation asked for. Raises SettingError where none is installed."""
+    name = wish.scorers.get(kind) or scorers.active(kind)  # type: ignore[arg-type]
+    told = json.loads((scorers.scorers_dir() / name / scorers.SPEC).read_text(encoding="utf-8"))
+    return {"name": name, **told, **({} if wish.image_preparation == "auto" else {"image_preparation": wish.image_preparation})}
 
 
-def _stage(context: StudioContext, dataset_id: int, records: int, told: dict[str, Any], found: Plan) -> dict[str, Any]:
+def _stage(context: StudioContext, dataset_id: int, records: int, told: dict[str, Any], found: Plan, asked: list[int] | None) -> dict[str, Any]:
     key = ScorerKey(told["kind"], told["base"], told["name"], told["sha256"], found.precision, found.quantization, told["image_preparation"])
     missing = _missing(context, dataset_id, key)
+    if asked is not None:
+        inside = set(asked)
+        missing, records = [record_id for record_id in missing if record_id in inside], len(asked)
     return {"kind": told["kind"], "label": KIND_LABELS[told["kind"]], "scorer": told["name"], "key": key.digest, "key_label": key.label,
             "records": records, "done": records - len(missing), "left": len(missing), "missing": missing}
 
@@ -271,12 +236,13 @@ def start(context: StudioContext, wish: ScoreWish) -> Job:
     if not dataset.record_count:
         raise SettingError(f"{dataset.name} has no records", hint="Import a data set with records first.")
     for kind in wish.kinds:
-        if not _model_ready(_scorer(kind)["base"]):
+        if not _model_ready(_scorer(kind, wish)["base"]):
             raise ModelError("the embedded model is not on this machine yet", hint="Run `make model` once in the studio's folder, then start again.")
     running = next((job for job in context.store.jobs.active("model") if job.kind == "score" and job.dataset_id == dataset.id), None)
     if running is not None:
         raise SettingError(f"{dataset.name} is being scored already (job {running.id})", hint="Wait for it, or stop it first. What is scored is kept.")
-    return context.submit("score", dataset.id, wish.params)
+    asked = wish.record_ids(context.store)
+    return context.submit("score", dataset.id, wish.params if asked is None else {**wish.params, "records": wish.records, "record_ids": asked})
 
 
 def scores_of_record(context: StudioContext, record_id: int) -> list[dict[str, Any]]:

@@ -75,7 +75,7 @@ def test_the_comparison_is_a_table_and_a_variant_can_be_taken_over(page: Page, s
     expect(table.locator('[data-variant="bf16"]')).to_contain_text("3.00")
     expect(page.locator(".advice")).to_contain_text("bf16: 3.00 ×")
     table.locator('[data-variant="bf16"]').get_by_role("button", name="Use").click()
-    expect(page.locator(".score-settings select").first).to_have_value("bf16")
+    expect(page.get_by_role("combobox", name="Precision")).to_have_value("bf16")
     page.goto(f"{seeded.url}/?tab=score&dataset=2")
     expect(page.locator(".agreement")).to_contain_text("Score again with another precision")
     expect(page.locator(".comparison")).to_contain_text("Not compared yet")

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from pipeline.errors import ModelError, NotFound, SettingError, StudioError
+from pipeline.curation import curate
+from pipeline.errors import NothingKept, ModelError, NotFound, SettingError, StudioError
 from pipeline.records import WHOLE, Score
 from pipeline.settings import repository_dir
 from pipeline.workspace import Workspace
@@ -196,6 +197,34 @@ def test_a_stopped_run_goes_on_in_the_precision_it_began_with(context: StudioCon
     assert api.planned(context, api.ScoreWish(dataset, ("question",), precision="bf16"))["precision"] == "bf16"
 
 
+def test_a_part_of_the_records_can_be_asked_for(context: StudioContext, shipped: Path, machine: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = seed_dataset(context.store, records=30)
+    seed_scores(context.store, dataset, only=12)
+    by_type = api.planned(context, api.ScoreWish(dataset, ("question",), records="type:detail"))
+    assert (by_type["records"], by_type["of"], by_type["stages"][0]["done"], by_type["stages"][0]["left"]) == (10, 30, 4, 6)
+    kept = [int(one) for one in curate(context.store, dataset).kept_ids]
+    assert api.planned(context, api.ScoreWish(dataset, ("question",), records="kept"))["stages"][0] | {"key": 0, "key_label": 0} == {
+        "kind": "question", "label": "Questions", "scorer": "embedded-question", "key": 0, "key_label": 0, "records": len(kept), "done": len(kept), "left": 0}
+    sample = api.ScoreWish(dataset, ("question",), records="sample:4").record_ids(context.store)
+    assert sample == [1, 8, 16, 23] and api.ScoreWish(dataset, ("question",), records="sample:30").record_ids(context.store) is None
+    monkeypatch.setattr(api, "embedded_ready", lambda: True)
+    job = api.start(context, api.ScoreWish(dataset, ("question",), records="sample:4", image_preparation="crop"))
+    assert (job.params["record_ids"], job.params["image_preparation"]) == (sample, "crop")
+    assert "record_ids" not in api.overview(context, dataset)["last"]["params"]
+
+
+def test_a_selection_that_keeps_nothing_is_no_part_to_score(context: StudioContext) -> None:
+    with pytest.raises(NothingKept, match="keeps no record"):
+        api.ScoreWish(seed_dataset(context.store, records=3), ("question",), records="kept").record_ids(context.store)
+
+
+def test_another_image_preparation_is_another_key(context: StudioContext, shipped: Path, machine: int) -> None:
+    dataset = seed_dataset(context.store, records=9)
+    seed_scores(context.store, dataset)
+    assert api.planned(context, api.ScoreWish(dataset, ("question",), image_preparation="pad"))["stages"][0]["left"] == 0
+    assert api.planned(context, api.ScoreWish(dataset, ("question",), image_preparation="crop"))["stages"][0]["left"] == 9
+
+
 def test_scores_of_another_scorer_do_not_decide_the_plan(context: StudioContext, shipped: Path, machine: int) -> None:
     dataset = seed_dataset(context.store, records=3)
     other = scorer_key("question", precision="fp32", revision="1" * 64)
@@ -301,7 +330,9 @@ def test_scores_of_a_record_come_with_their_keys(context: StudioContext) -> None
 @pytest.mark.parametrize("body", [
     None, [], "score", 7, {}, {"dataset": "1"}, {"dataset": True}, {"dataset": -1}, {"dataset": 2**60}, {"dataset": 1, "kinds": []}, {"dataset": 1, "kinds": "question"},
     {"dataset": 1, "kinds": [{}]}, {"dataset": 1, "kinds": [["question"]]}, {"dataset": 1, "kinds": ["poem"]}, {"dataset": 1, "precision": 16}, {"dataset": 1, "precision": ["bf16"]},
-    {"dataset": 1, "quantization": {"a": "b"}}, {"dataset": 1, "quantization": "int3"},
+    {"dataset": 1, "quantization": {"a": "b"}}, {"dataset": 1, "quantization": "int3"}, {"dataset": 1, "records": 5}, {"dataset": 1, "records": "sample:0"},
+    {"dataset": 1, "records": "sample:-3"}, {"dataset": 1, "records": "type:poem"}, {"dataset": 1, "records": "all "}, {"dataset": 1, "image": "squeeze"},
+    {"dataset": 1, "scorers": ["x"]}, {"dataset": 1, "scorers": {"question": "/etc"}}, {"dataset": 1, "scorers": {"question": "embedded-answer"}},
 ], ids=lambda body: json.dumps(body)[:40])
 def test_nonsense_in_a_request_is_refused_with_a_way_out(body: Any) -> None:
     with pytest.raises(SettingError) as refused:
