@@ -17,7 +17,10 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class Hardware:
-    """One place to run a model on. Memory in GiB; `bf16` says that bfloat16 is the quicker choice; `note` says how it is known."""
+    """One place to run a model on. Memory in GiB; `bf16` says that bfloat16 is the quicker choice; `note` says how it is known.
+
+    `gpus` is how many there are, the described one being the first of them.
+    """
 
     device: Literal["cpu", "cuda"]
     name: str
@@ -26,6 +29,7 @@ class Hardware:
     free_gib: float
     bf16: bool
     note: str
+    gpus: int = 0
 
 
 def probe() -> Hardware:
@@ -37,7 +41,7 @@ def probe() -> Hardware:
         free, total = torch.cuda.mem_get_info()
         bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
         note = "this GPU computes in bfloat16" if bf16 else "this GPU has no bfloat16 units"
-        return Hardware("cuda", torch.cuda.get_device_name(), cores, total / GIB, free / GIB, bf16, note)
+        return Hardware("cuda", torch.cuda.get_device_name(), cores, total / GIB, free / GIB, bf16, note, torch.cuda.device_count())
     total_gib, free_gib = _memory_gib()
     ratio = _bf16_gain()
     words = f"a matrix product in bf16 takes {1 / ratio:.2f} × the time of fp32 here (timed)"

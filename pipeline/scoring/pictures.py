@@ -46,13 +46,18 @@ class VisualTokens:
         self.problems: dict[str, str] = {}
         self.encoded = 0
 
-    def expect(self, images: Sequence[str]) -> None:
-        """Say which images come, in the order of their first use: it fixes which go through the tower together, and decoding starts."""
-        new = [image for image in dict.fromkeys(images) if image not in self._chunks and image not in self._tokens and image not in self.problems]
+    def expect(self, images: Sequence[str], needed: Sequence[str] | None = None) -> None:
+        """Say which images come, in the order of their first use: it fixes which go through the tower together, and decoding starts.
+
+        With `needed`, chunks that hold none of these are left out; the others are what they would be if all were needed.
+        """
+        new = [image for image in dict.fromkeys(images) if image not in self._chunks and image not in self._tokens]
+        wanted = set(new if needed is None else needed)
         for start in range(0, len(new), CHUNK):
             chunk = tuple(new[start:start + CHUNK])
-            self._order.append(chunk)
-            self._chunks.update((image, chunk) for image in chunk)
+            if not wanted.isdisjoint(chunk):
+                self._order.append(chunk)
+                self._chunks.update((image, chunk) for image in chunk)
         self._decode_ahead()
 
     def forget(self) -> None:
@@ -77,13 +82,9 @@ class VisualTokens:
             self._tokens.move_to_end(image)
         return self._tokens.get(image)
 
-    def skip(self, images: Sequence[str]) -> None:
-        """Images that are not needed after all: a chunk of none but these is never decoded."""
-        unwanted = set(images)
-        for chunk in [chunk for chunk in self._order if set(chunk) <= unwanted]:
-            self._order.remove(chunk)
-            for image in chunk:
-                self._chunks.pop(image, None)
+    def decode(self, image: str) -> "torch.Tensor":
+        """Pixels (1, 3, side, side) of an image, in fp32 and in main memory; nothing is kept. Raises DataError where it can't be read."""
+        return self._loaded.prepared([self._read(image)], self._preparation)
 
     def close(self) -> None:
         """End the decoding threads."""
@@ -113,7 +114,7 @@ class VisualTokens:
             return
         loaded = self._loaded
         with torch.inference_mode():
-            tokens = loaded.tower_tokens(torch.cat(pixels).to(loaded.device, loaded.dtype))  # (n, T, tower width)
+            tokens = loaded.tower_tokens(torch.cat(pixels).to(loaded.device))  # (n, T, tower width)
             finite = torch.isfinite(tokens).flatten(1).all(1).tolist()
         for name, one, good in zip(names, tokens, finite):
             if good:
@@ -144,7 +145,4 @@ class VisualTokens:
             self._threads = ThreadPoolExecutor(workers, thread_name_prefix="decode")
         if self._on_decode is not None:
             self._on_decode(chunk)
-        return [self._threads.submit(self._prepare, image) for image in chunk]
-
-    def _prepare(self, image: str) -> "torch.Tensor":
-        return self._loaded.prepared([self._read(image)], self._preparation)
+        return [self._threads.submit(self.decode, image) for image in chunk]

@@ -1,8 +1,9 @@
 """The scoring job: every record of a data set through the question and the answer scorer, batch by batch into the store.
 
-Owns the loop, its parameters and what is written; the numbers come from pipeline.scoring.engine. Resume is the store's
-anti-join: what has its scores under the same key is not looked at again, and what is computed is computed in the batches
-of an undisturbed run. A record or image that a worker died on is tried alone, and set aside when a second one dies on it.
+Owns the loop, its parameters and what is written; the numbers come from pipeline.scoring.engine, run by one of the executors.
+Resume is the store's anti-join: what has its scores under the same key is not looked at again, and what is computed is computed
+in the batches of an undisturbed run. A record or image that a worker died on is tried alone, and set aside when a second one
+dies on it.
 
 Parameters of `run` (all optional): kinds ["question", "answer"] · scorers {"question": name, "answer": name} · base (for scorers
 in the authors' layout) · image_preparation "pad" or "crop" · precision, quantization, device ("auto" …) · record_ids [..] (default: all) ·
@@ -12,31 +13,30 @@ workers (processes that share the run; default: one a GPU).
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline import images
-from pipeline.devices import probe
-from pipeline.errors import DataError, NotFound, SettingError
+from pipeline.devices import Hardware, probe
+from pipeline.errors import NotFound, SettingError
 from pipeline.models.loading import LoadedModel
 from pipeline.models.planning import Plan, Wish, plan
 from pipeline.scoring.contract import Kind, answer_text, question_text
 from pipeline.scoring.engine import Counters, Engine, Request
+from pipeline.scoring.executors import Assignment, Executor, image_reader, in_this_process
 from pipeline.scoring.scorers import Scorer, active, load_scorer
-from pipeline.scoring.windows import Finished, Hands, Window, image_problem, image_thing, read_window, score_windows, thing_of, try_alone, window_ids
-from pipeline.workspace import Workspace
+from pipeline.scoring.sharing import workers_for
+from pipeline.scoring.windows import image_problem, window_ids
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from pipeline.worker import JobContext
 
 KINDS: tuple[Kind, ...] = ("question", "answer")
+Share = Callable[[Plan], tuple[int, Executor]]
+"""A plan → how many workers share the run, and the executor that makes them."""
 
 
 def run(context: "JobContext") -> dict[str, Any]:
@@ -46,63 +46,46 @@ def run(context: "JobContext") -> dict[str, Any]:
         raise SettingError("scoring needs a data set", hint="Import one, or open the demo.")
     context.step(0, 0, "Loading", "Reading scorers and model")
     scorers = wanted_scorers(context.params)
-    found = plan_for(scorers, context.params)
+    hardware = probe()
+    return _run(context, dataset_id, scorers, hardware, lambda found: _share(context, found, hardware))
+
+
+def _run(context: "JobContext", dataset_id: int, scorers: Sequence[Scorer], hardware: Hardware, share: Share) -> dict[str, Any]:
+    found = plan_for(scorers, context.params, hardware)
+    workers, executor = share(found)
     keys = {scorer.kind: context.store.scores.register(scorer.key(found)) for scorer in scorers}
     ids, pictures = _asked(context, dataset_id)
-    missing = np.array(sorted(set().union(*(context.store.scores.missing(dataset_id, key) for key in keys.values()))), np.int64)
+    missing = np.unique(np.concatenate([context.store.scores.missing_ids(dataset_id, key) for key in keys.values()]))
     missing = missing[np.isin(missing, ids)]
-    windows = (read_window(context.store, number, part, keys) for number, part in window_ids(ids, pictures, missing))
+    assignment = Assignment(tuple(scorers), found, context.workspace.root, keys, tuple(window_ids(ids, pictures, missing)))
     start, failed = time.monotonic(), 0
     already = done = len(ids) - len(missing)
     counters = Counters()
     if len(missing):
-        with closing(_finished(context, scorers, found, windows, counters)) as finished:
+        with closing(executor(context, assignment, counters)) as finished:  # type: ignore[type-var]
             context.step(done, len(ids), "Scoring")
             for part in finished:
                 for kind, rows in part.scores.items():
                     context.store.scores.add(keys[kind], rows)
                     failed += sum(row.value is None for row in rows)
-                done += part.records
-                context.step(done, len(ids), "Scoring", _message(counters))
+                done = min(done + part.records, len(ids))
+                context.step(done, len(ids), "Scoring", part.note or _message(counters))
     context.step(len(ids), len(ids), "Scoring", "Done")
     return {
-        "keys": dict(keys), "scorers": {scorer.kind: scorer.name for scorer in scorers}, "plan": asdict(found),
+        "keys": dict(keys), "scorers": {scorer.kind: scorer.name for scorer in scorers}, "plan": asdict(found), "workers": workers,
         "records": len(ids), "scored_now": len(missing), "already": already, "failed": failed,
         "seconds": round(time.monotonic() - start, 2), "counters": asdict(counters),
     }
 
 
-def _finished(context: "JobContext", scorers: Sequence[Scorer], found: Plan, windows: Iterator[Window], counters: Counters) -> Iterator[Finished]:
-    """Scores as they come, from this process."""
-    hazards, job_id = context.store.hazards, context.job.id
-    hands = Hands(lambda things: hazards.mark(job_id, things), lambda things: hazards.clear(job_id, things))
-    loaded = context.shelf.get(scorers[0].spec, found)
-    engine = Engine(loaded, scorers, image_reader(context.workspace),
-                    on_decode=lambda shas: hands.take([image_thing(sha) for sha in shas]),
-                    on_decoded=lambda shas: hands.put_back([image_thing(sha) for sha in shas]))
-    engine.counters = counters
-    with closing(engine):
-        yield from score_windows(engine, windows, hands=hands, aside=_take_stock(context, engine, hands))
+def _share(context: "JobContext", found: Plan, hardware: Hardware) -> tuple[int, Executor]:
+    """Among processes of this machine."""
+    workers = workers_for(context.params.get("workers"), found, hardware)
+    if workers == 1:
+        return 1, in_this_process
+    from pipeline.scoring.pool import pool_of
 
-
-def _take_stock(context: "JobContext", engine: Engine, hands: Hands) -> frozenset[str]:
-    """Try what the last worker died on, one by one, and return what is set aside."""
-    suspects, aside = context.store.hazards.take_stock(context.job.id)
-    kinds = tuple(engine.scorers)
-    for number, thing in enumerate(suspects):
-        context.step(number, len(suspects), "Looking for what ended the last worker", f"trying {thing[:30]} alone")
-        hands.take([thing])
-        noun, _, name = thing.partition(" ")
-        if noun == "image":
-            try:
-                engine.loaded.prepared([image_reader(context.workspace)(name)], "pad")
-            except DataError:
-                pass  # the run itself says so, record by record
-        else:
-            try_alone(engine, context.store.records.many([int(name)]), kinds)
-        hands.put_back([thing])
-    engine.counters.__dict__.update(Counters().__dict__)  # what was only tried is no part of the run
-    return frozenset(aside)
+    return workers, pool_of(workers)
 
 
 def _message(counters: Counters) -> str:
@@ -140,32 +123,22 @@ def wanted_scorers(params: dict[str, Any]) -> list[Scorer]:
     if unknown:
         raise SettingError(f"{unknown[0]!r} is no kind of score", hint="Choose question, answer, or both.")
     named = params.get("scorers") or {}
-    scorers = [load_scorer(named.get(kind) or active(kind), kind) for kind in KINDS if kind in kinds]
+    scorers = [load_scorer(named.get(kind) or active(kind), kind, base=params.get("base"), image_preparation=params.get("image_preparation"))
+               for kind in KINDS if kind in kinds]
     if len({scorer.base for scorer in scorers}) > 1:
         raise SettingError("the two scorers belong to different base models", hint="Score one kind after the other.")
     return scorers
 
 
-def plan_for(scorers: Sequence[Scorer], params: dict[str, Any]) -> Plan:
-    """The plan these scorers would run under here. Raises SettingError as planning does."""
+def plan_for(scorers: Sequence[Scorer], params: dict[str, Any], hardware: Hardware | None = None) -> Plan:
+    """The plan these scorers would run under, here or on the hardware told. Raises SettingError as planning does."""
     wish = Wish(params.get("precision") or "auto", params.get("quantization") or "auto", params.get("device") or "auto")
-    return plan(scorers[0].spec, probe(), wish)
+    return plan(scorers[0].spec, hardware or probe(), wish)
 
 
 def load_base(context: "JobContext", scorers: Sequence[Scorer]) -> LoadedModel:
     """The scorers' base, from the worker's shelf."""
     return context.shelf.get(scorers[0].spec, plan_for(scorers, context.params))
-
-
-def image_reader(workspace: Workspace):
-    """A reader of the workspace's images by sha256, for an Engine."""
-    def read(sha: str) -> "Image":
-        path: Path = workspace.image_path(sha)
-        if not path.is_file():
-            raise DataError("the image file is gone from the workspace")
-        return images.open_rgb(path)
-
-    return read
 
 
 def _asked(context: "JobContext", dataset_id: int) -> tuple[np.ndarray, np.ndarray]:

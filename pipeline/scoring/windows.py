@@ -2,26 +2,31 @@
 
 A window is what is scheduled together: wide enough that rows of like length meet, small enough that memory stays bounded
 whatever the data set's size. Windows are cut from all records asked for, scored or not, so that a run that goes on computes
-the batches it would have computed without the pause. Knows no store beyond reading records: whoever runs it writes.
+the batches it would have computed without the pause. Several processes may take a share of one window each: all of them lay it
+out alike and each runs its own batches. Knows no store beyond reading records: whoever runs it writes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.errors import DataError
 from pipeline.records import Record, Score
 from pipeline.scoring.contract import Kind, Place, places_of
-from pipeline.scoring.engine import Engine, Outcome, Request, Schedule
+from pipeline.scoring.engine import Counters, Engine, Outcome, Request, Schedule
+from pipeline.scoring.schedule import Batch
 
 if TYPE_CHECKING:
     from pipeline.store import Store
 
 WINDOW_RECORDS = 512
+LAST_PIECES = 2
+"""Where fewer windows than this are left for each worker they are cut into shares, so that all workers end at about the same time."""
 SET_ASIDE = "set aside: the worker died twice on this {what}"
 
 Stored = frozenset[tuple[Kind, int, int, int]]
@@ -29,21 +34,46 @@ Stored = frozenset[tuple[Kind, int, int, int]]
 
 @dataclass(frozen=True)
 class Window:
-    """Records that are scheduled together, and which of their places have scores already. Can be sent to another process."""
+    """Records that are scheduled together, and which of their places have scores already. Can be sent to another process.
+
+    share: (which, of how many): the part of the batches that is to be run · suspects: things to try alone first, because a worker
+    died with them in hand · aside: things that are not to be touched.
+    """
 
     number: int
     records: tuple[Record, ...]
     kinds: tuple[Kind, ...]
     stored: Stored = frozenset()
+    share: tuple[int, int] = (0, 1)
+    suspects: tuple[str, ...] = ()
+    aside: frozenset[str] = frozenset()
+
+    def shares(self, count: int) -> "list[Window]":
+        """The window for `count` workers."""
+        return [replace(self, share=(which, count)) for which in range(count)]
+
+    def warned(self, suspects: Collection[str], aside: Collection[str]) -> "Window":
+        """The window with what is known of its own things."""
+        things = {thing for record in self.records for thing in (thing_of(record.id), *([image_thing(record.image)] if record.image else []))}
+        return replace(self, suspects=tuple(sorted(things & set(suspects))), aside=frozenset(things & set(aside)))
+
+    def after(self, done: Iterable["Finished"]) -> "Window":
+        """The window with these scores counted as stored."""
+        return replace(self, stored=self.stored | {(kind, score.record_id, score.turn, score.candidate)
+                                                   for part in done for kind, scores in part.scores.items() for score in scores})
 
 
 @dataclass(frozen=True)
 class Finished:
-    """What one batch brought: scores by kind, and how many records are complete now that were not before."""
+    """What one batch brought: scores by kind, and how many records are complete now that were not before.
 
-    window: int
-    scores: dict[Kind, list[Score]]
-    records: int
+    Also a sign of life without any scores, from who waits or tries something; `note` is for a person.
+    """
+
+    window: int = -1
+    scores: dict[Kind, list[Score]] = field(default_factory=dict)
+    records: int = 0
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,15 +85,16 @@ class Hands:
 
 
 @dataclass
-class _Laid:
-    """A window laid out: its places, those answered without a model, and the schedule of the rest."""
+class Laid:
+    """A window laid out: its places, those answered without a model, the schedule of the rest, and the batches that are due."""
 
     window: Window
     places: list[Place]
     known: list[tuple[Place, Outcome]]
     schedule: Schedule
-    open: dict[int, int] = field(default_factory=dict)
-    """Record id → places without a score yet."""
+    due: list[Batch]
+    open: dict[int, int]
+    """Record id → places without a score yet. Of the shares of a window, the one with a record's last batch counts it."""
 
 
 def window_ids(ids: np.ndarray, images: np.ndarray, missing: np.ndarray, size: int = WINDOW_RECORDS) -> Iterator[tuple[int, np.ndarray]]:
@@ -89,30 +120,107 @@ def read_window(store: "Store", number: int, ids: np.ndarray, keys: dict[Kind, s
     return Window(number, tuple(store.records.many(wanted)), tuple(keys), stored)
 
 
-def score_windows(engine: Engine, windows: Iterator[Window], *, hands: Hands = Hands(), aside: frozenset[str] = frozenset()) -> Iterator[Finished]:
+def shares_of(number: int, count: int, workers: int) -> int:
+    """How many shares window `number` of `count` is given out in: one, but for the last windows."""
+    return -(-LAST_PIECES * workers // (count - number))
+
+
+def pieces(windows: Iterator[Window], count: int, workers: int) -> Iterator[Window]:
+    """`count` windows as pieces of work for several workers."""
+    for number, window in enumerate(windows):
+        yield from window.shares(shares_of(number, count, workers))
+
+
+def score_windows(engine: Engine, windows: Iterator[Window], *, hands: Hands = Hands()) -> Iterator[Finished]:
     """Score window after window; while one runs, the texts of the next are turned into ids."""
     with ThreadPoolExecutor(1, thread_name_prefix="schedule") as ahead:
-        def lay() -> Future[_Laid] | None:
+        def lay_next() -> Future[Laid] | None:
             window = next(windows, None)
-            return None if window is None else ahead.submit(_lay, engine, window, aside)
+            return None if window is None else ahead.submit(lay, engine, window)
 
-        coming = lay()
+        coming = lay_next()
         while coming is not None:
             laid = coming.result()
-            coming = lay()
-            yield from _score(engine, laid, hands)
+            coming = lay_next()
+            yield from score_laid(engine, laid, hands)
 
 
-def score_window(engine: Engine, window: Window, *, hands: Hands = Hands(), aside: frozenset[str] = frozenset()) -> Iterator[Finished]:
+def score_window(engine: Engine, window: Window, *, hands: Hands = Hands()) -> Iterator[Finished]:
     """Score one window; what is stored already is left alone."""
-    yield from _score(engine, _lay(engine, window, aside), hands)
+    yield from score_laid(engine, lay(engine, window), hands)
 
 
-def try_alone(engine: Engine, records: Sequence[Record], kinds: tuple[Kind, ...]) -> None:
-    """Do the work on these records and throw the result away: the worker lives through it, or dies on nothing else."""
-    requests = [Request(place.kind, record.image, place.text) for record in records if not image_problem(record) for place in places_of(record, kinds)]
-    engine.score(requests)
+def lay(engine: Engine, window: Window) -> Laid:
+    """Plan a window's batches. Touches no image and no model; a thread of its own may do it."""
+    places: list[Place] = []
+    requests: list[Request] = []
+    known: list[tuple[Place, Outcome]] = []
+    for record in window.records:
+        problem = image_problem(record) or _aside(record, window.aside)
+        for place in places_of(record, window.kinds):
+            if not problem:
+                places.append(place)
+                requests.append(Request(place.kind, record.image, place.text))
+            else:
+                known.append((place, Outcome(None, problem)))
+    schedule = engine.schedule(requests)
+    known += [(places[number], outcome) for number, outcome in schedule.known.items()]
+    known = [(place, outcome) for place, outcome in known if _key(place) not in window.stored]
+    which, count = window.share
+    parts = [[batch for batch in part if any(_key(places[place]) not in window.stored for place in batch.places)] for part in split(schedule.batches, count)]
+    open_places: dict[int, dict[int, int]] = {}  # record → share → places without a score
+    for number, found in [(0, [place for place, _ in known]), *((number, [places[place] for batch in part for place in batch.places]) for number, part in enumerate(parts))]:
+        for place in found:
+            if _key(place) not in window.stored:
+                of_record = open_places.setdefault(place.record_id, {})
+                of_record[number] = of_record.get(number, 0) + 1
+    mine = {record_id: by_share[which] for record_id, by_share in open_places.items() if max(by_share) == which}
+    return Laid(window, places, known if which == 0 else [], schedule, parts[which], mine)
+
+
+def split(batches: Sequence[Batch], count: int) -> list[list[Batch]]:
+    """Batches in `count` runs of about the same number of positions. Neighbours stay together: they share images."""
+    sizes = np.array([max(row.length for row in batch.rows) * len(batch.rows) for batch in batches], np.int64)
+    middles = np.cumsum(sizes) - sizes / 2
+    owners = np.minimum((middles * count / max(1, sizes.sum())).astype(int), count - 1)
+    return [[batch for batch, owner in zip(batches, owners) if owner == number] for number in range(count)]
+
+
+def score_laid(engine: Engine, laid: Laid, hands: Hands) -> Iterator[Finished]:
+    """Run the batches of a window that is laid out; its suspects are tried first, each alone."""
+    for thing in laid.window.suspects:
+        yield Finished(laid.window.number, note=f"a worker died on {thing[:30]} or beside it: trying it alone")
+        hands.take([thing])
+        _try_alone(engine, laid.window, thing)
+        hands.put_back([thing])
     engine.visual.forget()
+    stored, places = laid.window.stored, laid.places
+    if laid.known:
+        yield _finished(laid, laid.known)
+    engine.expect(laid.schedule, laid.due)
+    for batch in laid.due:
+        things = [thing_of(record_id) for record_id in dict.fromkeys(places[place].record_id for place in batch.places)]
+        hands.take(things)
+        outcomes = engine.run(laid.schedule, batch)
+        # What was stored before, perhaps by a run over fewer records, stays as it was.
+        yield _finished(laid, [(places[place], outcome) for place, outcome in outcomes.items() if _key(places[place]) not in stored])
+        hands.put_back(things)
+
+
+def _try_alone(engine: Engine, window: Window, thing: str) -> None:
+    """Do the work on one thing and throw the result away: the worker lives through it, or dies on nothing else."""
+    before = Counters(**vars(engine.counters))
+    for record in window.records:
+        if thing == thing_of(record.id) and not (image_problem(record) or _aside(record, window.aside)):
+            engine.score([Request(place.kind, record.image, place.text) for place in places_of(record, window.kinds)])
+        elif record.image and thing == image_thing(record.image):
+            try:
+                engine.visual.decode(record.image)
+            except DataError:
+                pass  # the run itself says so, record by record
+            break
+    engine.visual.forget()
+    engine.counters = before
 
 
 def image_problem(record: Record) -> str:
@@ -132,48 +240,14 @@ def image_thing(sha: str) -> str:
     return f"image {sha}"
 
 
-def _lay(engine: Engine, window: Window, aside: frozenset[str]) -> _Laid:
-    places: list[Place] = []
-    requests: list[Request] = []
-    known: list[tuple[Place, Outcome]] = []
-    waiting: dict[int, int] = {}
-    for record in window.records:
-        problem = image_problem(record) or _aside(record, aside)
-        for place in places_of(record, window.kinds):
-            missing = _key(place) not in window.stored
-            waiting[record.id] = waiting.get(record.id, 0) + missing
-            if not problem:
-                places.append(place)
-                requests.append(Request(place.kind, record.image, place.text))
-            elif missing:
-                known.append((place, Outcome(None, problem)))
-    schedule = engine.schedule(requests)
-    known += [(places[number], outcome) for number, outcome in schedule.known.items() if _key(places[number]) not in window.stored]
-    return _Laid(window, places, known, schedule, {record_id: count for record_id, count in waiting.items() if count})
-
-
-def _score(engine: Engine, laid: _Laid, hands: Hands) -> Iterator[Finished]:
-    engine.visual.forget()
-    stored, places = laid.window.stored, laid.places
-    if laid.known:
-        yield _finished(laid, laid.known)
-    due = [batch for batch in laid.schedule.batches if any(_key(places[place]) not in stored for place in batch.places)]
-    for batch in due:
-        things = [thing_of(record_id) for record_id in dict.fromkeys(places[place].record_id for place in batch.places)]
-        hands.take(things)
-        outcomes = engine.run(laid.schedule, batch)
-        # What was stored before, perhaps by a run over fewer records, stays as it was.
-        yield _finished(laid, [(places[place], outcome) for place, outcome in outcomes.items() if _key(places[place]) not in stored])
-        hands.put_back(things)
-
-
-def _finished(laid: _Laid, found: Sequence[tuple[Place, Outcome]]) -> Finished:
+def _finished(laid: Laid, found: Sequence[tuple[Place, Outcome]]) -> Finished:
     scores: dict[Kind, list[Score]] = {}
     complete = 0
     for place, outcome in found:
         scores.setdefault(place.kind, []).append(Score(place.record_id, place.turn, place.candidate, outcome.value, outcome.reason))
-        laid.open[place.record_id] -= 1
-        complete += laid.open[place.record_id] == 0
+        if place.record_id in laid.open:
+            laid.open[place.record_id] -= 1
+            complete += laid.open[place.record_id] == 0
     return Finished(laid.window.number, scores, complete)
 
 

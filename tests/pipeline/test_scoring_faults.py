@@ -9,22 +9,15 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
-from tests.pipeline.tiny_llava import make_tiny_llava
+from tests.pipeline.scoring_material import RECORDS, ROOT, fill, make_scorers, table
 
 from pipeline import jobs
-from pipeline.records import Job, Record, Turn
-from pipeline.scoring.forward import Feature
-from pipeline.scoring.scorers import save_scorer
+from pipeline.records import Job
 from pipeline.store import Store
 from pipeline.workspace import Workspace
 
 pytestmark = pytest.mark.slow
-
-ROOT = Path(__file__).resolve().parents[2]
-RECORDS = 36
 
 WORKER = """
 import os, signal, sys, time
@@ -56,35 +49,11 @@ sys.exit(worker.main(["--workspace", {workspace!r}, "--lane", "model"]))
 
 @pytest.fixture(scope="module")
 def scorers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    home = tmp_path_factory.mktemp("scorers")
-    base = str(make_tiny_llava(home / "llava"))
-    chance = np.random.default_rng(0)
-    for kind in ("question", "answer"):
-        save_scorer(home / kind, kind=kind, base=base, features=(Feature(2, "mean"), Feature(-1, "last")), span="text", image_preparation="pad",  # type: ignore[arg-type]
-                    weights=chance.normal(size=(2, 32)), bias=0.0, figures={}, training={})
-    return {kind: str(home / kind) for kind in ("question", "answer")}
-
-
-def fill(store: Store, workspace: Workspace, poison: int | None = None) -> int:
-    """36 records on 14 images, with one to four candidates."""
-    for number in range(14):
-        path = workspace.image_path(f"{number:064x}")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.random.default_rng(number).integers(0, 255, (40, 30 + number, 3), dtype=np.uint8)).save(path, "PNG")
-    dataset_id = store.datasets.create("faults", "here")
-    store.records.add(dataset_id, [
-        Record(f"r{n}", (Turn(f"<image>\nWhat is {'POISON' if n == poison else n} {'here ' * (n % 5)}?", tuple(f"It is {n} {'and more ' * k}." for k in range(1 + n % 4))),),
-               "conversation", True, images=(f"{n * 3 % 14:064x}",), image_paths=(f"{n}.png",), image_problems=(None,), row=n) for n in range(RECORDS)])
-    store.datasets.finish(dataset_id, {})
-    return dataset_id
+    return make_scorers(tmp_path_factory.mktemp("scorers"))
 
 
 def worker(workspace: Workspace, *, pause: float = 0.0, deadly: str = "") -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", WORKER.format(root=str(ROOT), workspace=str(workspace.root), pause=pause, deadly=deadly)], stderr=subprocess.DEVNULL)
-
-
-def table(store: Store) -> list[tuple]:
-    return [tuple(row) for row in store.database.rows("SELECT key, record_id, turn, candidate, value, reason FROM score ORDER BY key, record_id, turn, candidate")]
 
 
 def run_to_its_end(workspace: Workspace, store: Store, scorers: dict[str, str], *, deadly: str = "", most_deaths: int = 0) -> tuple[Job, int]:

@@ -7,8 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.records import Record, Score, Turn
+from pipeline.scoring.engine import Request, Schedule
 from pipeline.scoring.schedule import Batch, Text, batches_of, padding, rows_of
-from pipeline.scoring.windows import window_ids
+from pipeline.scoring.watch import Watch
+from pipeline.scoring.windows import Finished, Laid, Window, image_thing, lay, pieces, shares_of, split, window_ids
+from pipeline.store import Store
 
 
 def texts(lengths: list[int], images: int = 5, stage: int = 0) -> list[Text]:
@@ -111,3 +115,81 @@ def test_windows_do_not_depend_on_what_is_scored() -> None:
 def test_few_records_make_few_windows(count: int) -> None:
     ids = np.arange(count)
     assert len(numbers(window_ids(ids, ids, ids))) == count
+
+
+class Planner:
+    """The part of an engine that lays out: one token a word, no model."""
+
+    def schedule(self, requests: list[Request]) -> Schedule:
+        rows = rows_of([Text(place, tuple(range(len(request.text.split()))), 0, request.image) for place, request in enumerate(requests)], 5, 40)
+        return Schedule(tuple(requests), {}, tuple(batches_of(rows, 60)))
+
+
+def window(records: int = 12, **more) -> Window:
+    made = [Record(f"r{n}", (Turn("What is it " + "here " * (n % 7), tuple("It is " + "so " * (n + k) for k in range(1 + n % 3))),), "conversation", True,
+                   images=(f"{n // 2:064x}",) if n else (None,), image_paths=("x",), image_problems=(None if n else "gone",), id=n + 1) for n in range(records)]
+    return Window(0, tuple(made), ("question", "answer"), **more)
+
+
+def places_in(laid: Laid) -> list[tuple]:
+    return [(place.kind, place.record_id, place.turn, place.candidate) for place in
+            [*(place for place, _ in laid.known), *(laid.places[at] for batch in laid.due for at in batch.places)]]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 50])
+def test_shares_of_a_window_hold_every_text_once_in_the_batches_of_the_whole(count: int) -> None:
+    whole = lay(Planner(), window())  # type: ignore[arg-type]
+    shares = [lay(Planner(), share) for share in window().shares(count)]  # type: ignore[arg-type]
+    assert sorted(place for laid in shares for place in places_in(laid)) == sorted(places_in(whole))
+    assert [batch for laid in shares for batch in laid.due] == whole.due
+    assert sorted(record_id for laid in shares for record_id in laid.open) == [record.id for record in window().records], "each record is counted by one share"
+
+
+def test_shares_are_of_about_the_same_size() -> None:
+    batches = batches_of(rows_of(texts([20 + n % 50 for n in range(300)], images=60), 10, 200), 400)
+    sizes = [sum(max(row.length for row in batch.rows) * len(batch.rows) for batch in part) for part in split(batches, 4)]
+    assert max(sizes) - min(sizes) <= 2 * 400
+
+
+def test_a_share_that_is_taken_up_again_leaves_out_what_was_brought() -> None:
+    share = window().shares(2)[1]
+    laid = lay(Planner(), share)  # type: ignore[arg-type]
+    first = [laid.places[at] for at in laid.due[0].places]
+    brought = Finished(0, {kind: [Score(p.record_id, p.turn, p.candidate, 1.0) for p in first if p.kind == kind] for kind in ("question", "answer")})
+    again = lay(Planner(), share.after([brought]))  # type: ignore[arg-type]
+    assert again.due == laid.due[1:]
+
+
+def test_a_window_is_told_of_its_own_things_only() -> None:
+    told = window().warned({"record 3", "record 99", image_thing(f"{1:064x}")}, {"record 5", "image other"})
+    assert told.suspects == (image_thing(f"{1:064x}"), "record 3")
+    assert told.aside == {"record 5"}
+    assert {place.record_id for place, outcome in lay(Planner(), told).known if "set aside" in outcome.reason} == {5}  # type: ignore[arg-type]
+
+
+def test_the_last_windows_are_cut_ever_finer_for_several_workers() -> None:
+    assert [shares_of(number, 9, 2) for number in range(9)] == [1, 1, 1, 1, 1, 1, 2, 2, 4]
+    assert [(piece.number, piece.share) for piece in pieces(iter([Window(0, (), ()), Window(1, (), ())]), 2, 1)] == [(0, (0, 1)), (1, (0, 2)), (1, (1, 2))]
+
+
+def test_what_a_worker_died_on_is_suspect_and_a_second_death_sets_it_aside(store: Store) -> None:
+    watch = Watch(store.hazards, store.jobs.add("score", "model", None, {}).id)
+    watch.take("one", ["record 1", "record 2"])
+    watch.take("two", ["record 3"])
+    assert watch.died("one") == 1
+    assert watch.warned(window()).suspects == ("record 1", "record 2"), "what the other worker has in hand is not to blame"
+    watch.take("one", ["record 1"])
+    watch.put_back("one", ["record 1"])
+    watch.take("one", ["record 2"])
+    assert watch.died("one") == 0, "knowing the culprit is getting further"
+    told = watch.warned(window())
+    assert (told.suspects, told.aside) == ((), frozenset({"record 2"}))
+    assert [watch.died("two") for _ in range(3)] == [1, 2, 3]
+
+
+def test_a_worker_that_is_ended_from_outside_blames_nothing(store: Store) -> None:
+    job = store.jobs.add("score", "model", None, {})
+    watch = Watch(store.hazards, job.id)
+    watch.take("one", ["record 1"])
+    watch.let_go("one")
+    assert store.hazards.take_stock(job.id) == ([], [])
