@@ -35,6 +35,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "score_text": ("pipeline.scoring.run:score_text", "model"),
     "rewrite": ("pipeline.rewriting.run:run", "model"),
     "rewrite_text": ("pipeline.rewriting.run:rewrite_text", "model"),
+    "explain": ("pipeline.scoring.explain:run", "model"),
     "compare_precision": ("pipeline.scoring.comparison:run", "model"),
     "probe": ("pipeline.models.machine:run", "model"),
     "tune": ("pipeline.training.run:run", "model"),

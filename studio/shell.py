@@ -24,7 +24,7 @@ def build_blocks(context: StudioContext) -> gr.Blocks:
 
 def page_head() -> str:
     """Elements of the page's head: style sheet, theme before first paint, the island modules. All from this server."""
-    names = ["studio", "header", "viewer", *(tab.id for tab in present_tabs())]
+    names = ["studio", "header", "viewer", "explain", *(tab.id for tab in present_tabs())]
     styles = [f'<link rel="stylesheet" href="/studio/css/{name}.css">' for name in names if (assets_dir() / "css" / f"{name}.css").is_file()]
     scripts = [f'<script type="module" src="/studio/js/{name}.js"></script>' for name in names if (assets_dir() / "js" / f"{name}.js").is_file()]
     return "\n".join(('<link rel="icon" type="image/svg+xml" href="/studio/logo.svg">', '<script src="/studio/js/early.js"></script>', *styles, *scripts))

@@ -1,6 +1,7 @@
 // Looking closely: a record's thumbnail, and the large view with image, whole conversation and all candidates.
 import { api } from "./api.js";
 import { add, el, fill, icon } from "./dom.js";
+import { scoresWithWhy } from "./explain.js";
 import * as fmt from "./format.js";
 import { pushKeys } from "./keys.js";
 import { problem } from "./parts.js";
@@ -67,7 +68,7 @@ function pictures(record) {
   return el("div", { class: "viewer-left" }, main, strip, el("div", { class: "viewer-caption" }, caption));
 }
 
-function answers(turn) {
+function answers(turn, number) {
   const many = turn.answers.length > 1;
   return turn.answers.map((text, i) =>
     el(
@@ -75,13 +76,13 @@ function answers(turn) {
       { class: "answer" },
       el(
         "div",
-        { class: "turn-label" },
+        { class: "turn-label", data: { label: `answer-${number}-${i}` } },
         many ? `Answer ${i + 1} of ${turn.answers.length}` : "Answer",
         turn.scores?.[i] !== undefined && turn.scores?.[i] !== null
           ? el("span", { class: "chip", title: "A score the file brought along", text: `file's score ${fmt.number(turn.scores[i])}` })
           : null,
       ),
-      text ? el("p", { class: "record-text", dir: "auto", text }) : el("p", { class: "quiet", text: "(empty)" }),
+      text ? el("p", { class: "record-text", dir: "auto", data: { text: `answer-${number}-${i}` }, text }) : el("p", { class: "quiet", text: "(empty)" }),
     ),
   );
 }
@@ -107,10 +108,11 @@ export function conversation(record) {
         { class: "turn" },
         el("div", {
           class: "turn-label",
+          data: { label: `question-${i}` },
           text: record.conversation.length > 1 ? `Question ${i + 1} of ${record.conversation.length}` : "Question",
         }),
-        el("p", { class: "question record-text", dir: "auto" }, questionText(turn.question)),
-        answers(turn),
+        el("p", { class: "question record-text", dir: "auto", data: { text: `question-${i}` } }, questionText(turn.question)),
+        answers(turn, i),
       ),
     ),
     record.conversation.length > shown.length
@@ -150,6 +152,7 @@ export function openRecord(id, { ids = null, walk = null, position = null, moved
   open?.close();
   let current = id;
   let asked = 0;
+  let why = null;
   const body = el("div", { class: "viewer-body" });
   const title = el("div", { class: "viewer-title" });
   const place = el("span", { class: "quiet num" });
@@ -185,6 +188,8 @@ export function openRecord(id, { ids = null, walk = null, position = null, moved
 
   async function show() {
     const turn = ++asked;
+    why?.close();
+    why = null;
     place.textContent = position?.(current) ?? (ids ? fmt.ofN(ids.indexOf(current) + 1, ids.length) : "");
     let record;
     try {
@@ -203,16 +208,20 @@ export function openRecord(id, { ids = null, walk = null, position = null, moved
     const right = el("div", { class: "viewer-right", tabIndex: 0, "aria-label": "Conversation" }, conversation(record), details(record));
     const extra = more?.(record);
     if (extra) add(right, [extra]);
-    fill(body, pictures(record), right);
+    const left = pictures(record);
+    fill(body, left, right);
+    why = scoresWithWhy(record, { left, right, plain: questionText });
   }
 
   const pop = pushKeys("Large view", [
     [["ArrowLeft", "k"], "Previous record", () => step(-1)],
     [["ArrowRight", "j"], "Next record", () => step(1)],
+    ["h", "Colours of an explanation over the photo, on or off", () => why?.toggleHeat()],
     ["Escape", "Close", () => dialog.close()],
   ]);
   dialog.addEventListener("close", () => {
     pop();
+    why?.close();
     dialog.remove();
     if (open === dialog) open = null;
     closed?.(current);
