@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from pipeline.store import Store
 
 WINDOW_RECORDS = 512
+FEWEST_IN_WINDOW = 64
+WINDOWS_A_SET = 8
+"""A small set is cut into about this many windows, so that several workers all find work; it depends on the set alone."""
 LAST_PIECES = 2
 """Where fewer windows than this are left for each worker they are cut into shares, so that all workers end at about the same time."""
 SET_ASIDE = "set aside: the worker died twice on this {what}"
@@ -97,11 +100,12 @@ class Laid:
     """Record id → places without a score yet. Of the shares of a window, the one with a record's last batch counts it."""
 
 
-def window_ids(ids: np.ndarray, images: np.ndarray, missing: np.ndarray, size: int = WINDOW_RECORDS) -> Iterator[tuple[int, np.ndarray]]:
+def window_ids(ids: np.ndarray, images: np.ndarray, missing: np.ndarray, size: int | None = None) -> Iterator[tuple[int, np.ndarray]]:
     """(number, record ids) of each window with something left to do. Records of one image stay together where they fit.
 
-    ids and images as `Records.by_image` gives them; missing: sorted ids of records that lack scores.
+    ids and images as `Records.by_image` gives them; size: records a window, by the size of the set where none is told; missing: sorted ids of records that lack scores.
     """
+    size = size or window_size(len(ids))
     start, number = 0, 0
     while start < len(ids):
         end = min(len(ids), start + size)
@@ -111,6 +115,11 @@ def window_ids(ids: np.ndarray, images: np.ndarray, missing: np.ndarray, size: i
         if np.isin(part, missing, assume_unique=True).any():
             yield number, part
         start, number = end, number + 1
+
+
+def window_size(records: int) -> int:
+    """Records a window for a set of so many."""
+    return max(FEWEST_IN_WINDOW, min(WINDOW_RECORDS, records // WINDOWS_A_SET))
 
 
 def read_window(store: "Store", number: int, ids: np.ndarray, keys: dict[Kind, str]) -> Window:

@@ -46,9 +46,16 @@ class _Loaded:
         return self._loaded
 
 
-def import_demo(workspace: Path) -> None:
-    """The demo data set as data set 1 of a new workspace."""
+def import_demo(workspace: Path, copies: int = 1) -> None:
+    """The demo data set as data set 1 of a new workspace, its records so many times."""
+    import json
+    import tempfile
+
     from pipeline.importing import run
 
     folder = assets_dir() / "demo"
-    run(BenchContext(workspace, kind="import", dataset_id=None, file=str(folder / "demo.json"), images=str(folder), name="demo", uploaded=False))  # type: ignore[arg-type]
+    records = json.loads((folder / "demo.json").read_text(encoding="utf-8"))
+    with tempfile.TemporaryDirectory() as place:
+        file = Path(place) / "demo.json"
+        file.write_text(json.dumps([{**record, "id": f"{record['id']}-{copy}"} for copy in range(copies) for record in records]), encoding="utf-8")
+        run(BenchContext(workspace, kind="import", dataset_id=None, file=str(file), images=str(folder / "images"), name="demo", uploaded=False))  # type: ignore[arg-type]

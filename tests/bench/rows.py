@@ -129,13 +129,14 @@ def padded(loaded: LoadedModel, material: Material) -> Figure:
 
 
 def _windows(material: Material) -> list[list[Request]]:
-    """The material's requests as a run schedules them: 512 records at a time."""
-    from pipeline.scoring.windows import WINDOW_RECORDS
+    """The material's requests as a run schedules them, a window at a time."""
+    from pipeline.scoring.windows import window_size
 
+    size = window_size(material.records)
     parts: list[list[Request]] = []
     for number, request in enumerate(material.requests):
-        records = sum(one.kind == "question" for one in parts[-1]) if parts else WINDOW_RECORDS
-        if request.kind == "question" and records >= WINDOW_RECORDS:
+        records = sum(one.kind == "question" for one in parts[-1]) if parts else size
+        if request.kind == "question" and records >= size:
             parts.append([])
         parts[-1].append(request)
     return parts

@@ -11,7 +11,7 @@ from pipeline.records import Record, Score, Turn
 from pipeline.scoring.engine import Request, Schedule
 from pipeline.scoring.schedule import Batch, Text, batches_of, padding, rows_of
 from pipeline.scoring.watch import Watch
-from pipeline.scoring.windows import Finished, Laid, Window, image_thing, lay, pieces, shares_of, split, window_ids
+from pipeline.scoring.windows import Finished, Laid, Window, image_thing, lay, pieces, shares_of, split, window_ids, window_size
 from pipeline.store import Store
 
 
@@ -90,6 +90,12 @@ def test_padding_counts_what_is_empty() -> None:
 
 def numbers(windows) -> list[tuple[int, list[int]]]:
     return [(number, ids.tolist()) for number, ids in windows]
+
+
+def test_small_sets_make_windows_for_several_workers_and_large_ones_stay_bounded() -> None:
+    assert [window_size(count) for count in (1, 106, 700, 4096, 1_000_000)] == [64, 64, 87, 512, 512]
+    ids = np.arange(800)
+    assert len(numbers(window_ids(ids, ids, ids))) == 8
 
 
 def test_windows_keep_records_of_one_image_together() -> None:
