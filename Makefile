@@ -34,7 +34,7 @@ $(VENV)/.installed: requirements.txt
 	@$(PIP) --no-deps pillow==13.0.0
 	@touch $@
 
-$(VENV)/.test-installed: $(VENV)/.installed requirements-test.txt
+$(VENV)/.test-installed: $(VENV)/.installed requirements-test.txt requirements-ray.txt
 	@$(PIP) -r requirements-test.txt
 	@touch $@
 

@@ -128,13 +128,17 @@ def score(session: Session, name: NameArgument, *, precision: PrecisionOption = 
           answers: Annotated[bool, typer.Option(help="Run the answer scorer.")] = True,
           question_scorer: QuestionScorerOption = None, answer_scorer: AnswerScorerOption = None, base: BaseOption = None,
           image: Annotated[str | None, typer.Option("--image", metavar="pad|crop", help="Pad images to a square, or crop their middle; without it as the scorer says.")] = None,
+          workers: Annotated[int | None, typer.Option(min=1, help="Processes that share the run; without it one a GPU, and one on a CPU.")] = None,
+          ray: Annotated[bool, typer.Option("--ray", help="Score over Ray: docs/cluster.md. Without --ray-address a Ray of its own on this machine.")] = False,
+          ray_address: Annotated[str | None, typer.Option("--ray-address", metavar="HOST:PORT", help="The Ray cluster to join, or auto on a machine of a cluster.")] = None,
           ) -> dict[str, Any]:
     """Score questions and answers; goes on where an earlier run stopped."""
     kinds = [kind for kind, wanted in (("question", questions), ("answer", answers)) if wanted]
     if not kinds:
         raise SettingError("neither questions nor answers are to be scored", hint="Leave out --no-questions or --no-answers.")
     dataset = session.store.datasets.get(name)
-    told = {"scorers": _scorers(question_scorer, answer_scorer), "base": _here(base), "image_preparation": image}
+    told = {"scorers": _scorers(question_scorer, answer_scorer), "base": _here(base), "image_preparation": image,
+            "workers": workers, "ray": ray or None, "ray_address": ray_address}
     job = session.run("score", dataset.id, {"kinds": kinds, "precision": precision, "quantization": quantization, **{name: value for name, value in told.items() if value}})
     return {"dataset": dataset.name, **job.result}
 

@@ -7,7 +7,8 @@ dies on it.
 
 Parameters of `run` (all optional): kinds ["question", "answer"] · scorers {"question": name, "answer": name} · base (for scorers
 in the authors' layout) · image_preparation "pad" or "crop" · precision, quantization, device ("auto" …) · record_ids [..] (default: all) ·
-workers (processes that share the run; default: one a GPU).
+workers (processes that share the run; default: one a GPU) · ray (true: a Ray of its own on this machine) · ray_address
+("host:port" of the head of a Ray cluster, or "auto" on a machine that belongs to one).
 """
 
 from __future__ import annotations
@@ -46,6 +47,11 @@ def run(context: "JobContext") -> dict[str, Any]:
         raise SettingError("scoring needs a data set", hint="Import one, or open the demo.")
     context.step(0, 0, "Loading", "Reading scorers and model")
     scorers = wanted_scorers(context.params)
+    if context.params.get("ray") or context.params.get("ray_address"):
+        from pipeline.scoring.cluster import Cluster
+
+        with Cluster(context) as cluster:
+            return _run(context, dataset_id, scorers, cluster.hardware, cluster.share)
     hardware = probe()
     return _run(context, dataset_id, scorers, hardware, lambda found: _share(context, found, hardware))
 
@@ -68,7 +74,7 @@ def _run(context: "JobContext", dataset_id: int, scorers: Sequence[Scorer], hard
                 for kind, rows in part.scores.items():
                     context.store.scores.add(keys[kind], rows)
                     failed += sum(row.value is None for row in rows)
-                done = min(done + part.records, len(ids))
+                done = min(done + part.records, len(ids))  # a share that a Ray actor died on may count a record again
                 context.step(done, len(ids), "Scoring", part.note or _message(counters))
     context.step(len(ids), len(ids), "Scoring", "Done")
     return {
