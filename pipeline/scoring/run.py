@@ -139,7 +139,8 @@ def wanted_scorers(params: dict[str, Any]) -> list[Scorer]:
 def plan_for(scorers: Sequence[Scorer], params: dict[str, Any], hardware: Hardware | None = None) -> Plan:
     """The plan these scorers would run under, here or on the hardware told. Raises SettingError as planning does."""
     wish = Wish(params.get("precision") or "auto", params.get("quantization") or "auto", params.get("device") or "auto")
-    return plan(scorers[0].spec, hardware or probe(), wish)
+    adapters = {scorer.adapter.revision: scorer.adapter.gib for scorer in scorers if scorer.adapter is not None}
+    return plan(scorers[0].spec, hardware or probe(), wish, beside_gib=sum(adapters.values()))
 
 
 def load_base(context: "JobContext", scorers: Sequence[Scorer]) -> LoadedModel:
