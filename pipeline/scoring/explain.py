@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 MOST_SPANS = 120
 FEWEST_SPANS = 12
-WORD_TOKENS = {"cpu": 18_000, "cuda": 100_000}
-"""Text positions the words may cost: longer texts get fewer, longer spans. About four seconds of the embedded model on two cores."""
-CELL_TOKENS = {"cpu": 9_000, "cuda": 50_000}
-"""The same for the cells: on a CPU a text of more than 183 tokens gets a coarser grid."""
+WORD_TOKENS = {"cpu": 14_000, "cuda": 100_000}
+"""Text positions the words may cost: longer texts get fewer, longer spans. About four seconds of the embedded model in bf16 on two cores."""
+CELL_TOKENS = {"cpu": 7_500, "cuda": 50_000}
+"""The same for the cells: on a CPU a text of more than 153 tokens gets a coarser grid."""
 FEWEST_CELLS_A_SIDE = 3
 LONGEST_TEXTS = 1024
 """Text positions of one row; its mask grows with the square."""
