@@ -61,9 +61,10 @@ def packing(prefix: int, width: int, texts: Sequence[Sequence[int]], device: "to
 
 @contextmanager
 def packed(inner: Any, layout: Packing | None) -> Iterator[dict[str, Any]]:
-    """Inside, the layers of `inner` attend by `layout`, or by their mask where there is none, and queries and keys may come in a finer
-    type than values: positions are then turned without rounding twice. Yields what to give each layer beside its usual arguments.
-    """
+    """Inside, transformers' layers of `inner` attend by `layout`; yields what to give each layer beside its usual arguments."""
+    if layout is None:
+        yield {}
+        return
     from transformers import AttentionInterface
 
     AttentionInterface.register(NAME, packed_attention)
@@ -82,7 +83,6 @@ def packed_attention(module: Any, query: "torch.Tensor", key: "torch.Tensor", va
     from torch.nn.functional import scaled_dot_product_attention
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-    query, key = query.to(value.dtype), key.to(value.dtype)
     if packing is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **rest)
     rows, heads, width, size = query.shape

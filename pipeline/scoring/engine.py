@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 TOKEN_BUDGET = {"cpu": 2048, "cuda": 32768}
 """Positions of a batch, padding included. On a CPU more gains nothing and lets a person wait; a GPU wants 16,000 and more,
 so that the fixed cost of unpacking quantized weights is spread."""
-START_COST = {"cpu": 48, "cuda": 512}
+START_COST = {"cpu": 16, "cuda": 512}
 """What starting a batch costs, in positions: some padding is cheaper than one more batch."""
 LONGEST_ROW = 1024
 PREFIXES_A_ROW = 3

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.models.loading import LoadedModel
-from pipeline.scoring.attention import packed, packing
+from pipeline.scoring.attention import Packing, packed, packing
+from pipeline.scoring.llama import is_llama, layer_states
 
 if TYPE_CHECKING:
     import torch
@@ -63,8 +64,7 @@ def pooled(loaded: LoadedModel, rows: Sequence[Row], features: Sequence[Feature]
     device, dtype = loaded.device, loaded.dtype
     inner = loaded.language_model
     width = max(row.length for row in rows)
-    stepwise = dtype != torch.float32 and all(_is_plain(layer) for layer in inner.layers)
-    embeddings = torch.zeros(len(rows), width, inner.config.hidden_size, dtype=torch.float32 if stepwise else dtype, device=device)
+    embeddings = torch.zeros(len(rows), width, inner.config.hidden_size, dtype=torch.float32 if is_llama(inner) else dtype, device=device)
     owner = torch.full((len(rows), width), -1, dtype=torch.long, device=device)  # 0 prefix, 1… texts, −1 padding
     positions = torch.zeros(len(rows), width, dtype=torch.long, device=device)
     averaged = torch.zeros(len(rows), width, dtype=torch.bool, device=device)
@@ -87,8 +87,7 @@ def pooled(loaded: LoadedModel, rows: Sequence[Row], features: Sequence[Feature]
         alone = all(len(row.texts) == 1 for row in rows)
         layout = None if alone else packing(len(rows[0].prefix), width, [[len(text) for text in row.texts] for row in rows], device)
         mask = None if alone or layout is not None else _mask(owner)
-        with packed(inner, layout) as more:
-            states = _run(inner, embeddings, positions, mask, {feature.layer for feature in features}, more, dtype)
+        states = _run(inner, embeddings, positions, mask, layout, {feature.layer for feature in features}, dtype)
         return {feature: _pool(states[feature.layer], feature.pool, rows, owner, averaged, lasts) for feature in features}
 
 
@@ -103,34 +102,27 @@ def _mask(owner: "torch.Tensor") -> "torch.Tensor":
     return allowed[:, None]
 
 
-def _is_plain(layer: Any) -> bool:
-    """True for layers that are attention and a feed-forward network, each behind a norm and added to the stream: Llama, Mistral, Qwen 2."""
-    return all(hasattr(layer, name) for name in ("input_layernorm", "self_attn", "post_attention_layernorm", "mlp")) and not hasattr(layer, "pre_feedforward_layernorm")
-
-
-def _run(inner: object, embeddings: "torch.Tensor", positions: "torch.Tensor", mask: "torch.Tensor | None",
-         wanted: set[int], more: dict[str, Any], dtype: "torch.dtype") -> dict[int, "torch.Tensor"]:
-    """States (B, L, hidden) after the wanted layers, computing no layer above them.
-
-    Where the embeddings are of a finer type than the model's `dtype`, so is the stream that layers add to: each layer rounds its
-    own products only, and errors don't pile up from layer to layer.
-    """
-    layers = inner.layers[: inner.config.num_hidden_layers]  # type: ignore[attr-defined]
+def _run(inner: Any, embeddings: "torch.Tensor", positions: "torch.Tensor", mask: "torch.Tensor | None", layout: Packing | None,
+         wanted: set[int], dtype: "torch.dtype") -> dict[int, "torch.Tensor"]:
+    """States (B, L, hidden) after the wanted layers, computing no layer above them. Embeddings in fp32 run through the Llama layers of our own."""
+    layers = inner.layers[: inner.config.num_hidden_layers]
     highest = len(layers) if FINAL in wanted else max(wanted)
     hidden = embeddings
-    states = {0: hidden} if 0 in wanted else {}
-    rotary = inner.rotary_emb(hidden, position_ids=positions)  # type: ignore[attr-defined]
-    usual = {"attention_mask": mask, "position_ids": positions, "position_embeddings": rotary, "use_cache": False, **more}
-    for number, layer in enumerate(layers[:highest], start=1):
-        if hidden.dtype == dtype:
-            hidden = layer(hidden, **usual)
-        else:
-            hidden = hidden + layer.self_attn(hidden_states=layer.input_layernorm(hidden).to(dtype), **usual)[0]
-            hidden = hidden + layer.mlp(layer.post_attention_layernorm(hidden).to(dtype))
-        if number in wanted:
-            states[number] = hidden
+    states = {0: hidden.clone()} if 0 in wanted else {}
+    cosines, sines = inner.rotary_emb(hidden, position_ids=positions)  # (B, L, D), both halves alike
+    half = cosines.shape[-1] // 2
+    turn = cosines[..., :half].unsqueeze(2).float(), sines[..., :half].unsqueeze(2).float()
+    ours = is_llama(inner)
+    with packed(inner, None if ours else layout) as more:
+        for number, layer in enumerate(layers[:highest], start=1):
+            if ours:
+                layer_states(layer, hidden, turn, mask, layout, dtype)
+            else:
+                hidden = layer(hidden, attention_mask=mask, position_ids=positions, position_embeddings=(cosines, sines), use_cache=False, **more)
+            if number in wanted:
+                states[number] = hidden.clone() if ours else hidden
     if FINAL in wanted:
-        states[FINAL] = inner.norm(hidden)  # type: ignore[attr-defined]
+        states[FINAL] = inner.norm(hidden)
     return states
 
 

@@ -23,7 +23,7 @@ from pipeline.scoring.engine import Counters
 from pipeline.scoring.executors import BEAT_S, Assignment, Executor
 from pipeline.scoring.pool_child import Post, serve
 from pipeline.scoring.watch import MAX_STALLS, Watch
-from pipeline.scoring.windows import Finished, Window, pieces
+from pipeline.scoring.windows import Finished, Window, pieces, shares_of
 
 if TYPE_CHECKING:
     from pipeline.worker import JobContext
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 AHEAD = 1
-"""Windows a child has besides the one in work: it need not wait for the parent, and little is held in memory."""
+"""Windows a child may have besides the one in work: it need not wait for the parent, and little is held in memory."""
 FAILED_STARTS = 3
 """Children of one post that may die one after the other before their model is loaded."""
 END_S = 5.0
@@ -79,8 +79,9 @@ class _Pool:
     def __init__(self, context: "JobContext", assignment: Assignment, counters: Counters, workers: int) -> None:
         self._assignment, self._counters, self._logs = assignment, counters, context.workspace.logs_dir
         self._watch = Watch(context.store.hazards, context.job.id)
-        self._waiting = pieces(assignment.windows(context.store), len(assignment.parts), workers)
-        self._next = next(self._waiting, None)
+        count = len(assignment.parts)
+        self._waiting = pieces(assignment.windows(context.store), count, workers)
+        self._left = sum(shares_of(number, count, workers) for number in range(count))
         self._given_back: deque[Window] = deque()
         context.shelf.clear()  # its memory is the children's now
         self._seats: list[_Seat] = []
@@ -90,9 +91,10 @@ class _Pool:
     def run(self) -> Iterator[Finished]:
         """Hand out and take in until everything is finished."""
         while True:
-            for seat in self._seats:
-                self._feed(seat)
-            if not (self._next or self._given_back or any(seat.windows or seat.returned for seat in self._seats)):
+            for depth in range(1 + AHEAD):
+                for seat in self._seats:
+                    self._feed(seat, depth)
+            if not (self._left or any(seat.windows for seat in self._seats)):
                 return
             brought = []
             speaking = wait([seat.child.pipe for seat in self._seats], BEAT_S)
@@ -112,22 +114,25 @@ class _Pool:
     def _start(self, post: Post) -> Child:
         return Child(serve, self._assignment, post, log=self._logs / f"scoring-{post.number}.log", name=f"scoring {post.number}")
 
-    def _feed(self, seat: _Seat) -> None:
-        while seat.ready and len(seat.windows) <= AHEAD and (window := self._take_next(seat)) is not None:
-            window = self._watch.warned(window)
-            seat.windows.append(window)
-            with suppress(BrokenPipeError, ConnectionResetError):  # its death is noticed when we listen
-                seat.child.pipe.send(window)
+    def _feed(self, seat: _Seat, depth: int) -> None:
+        """Give a window to who has `depth` of them. Towards the end nobody gets one ahead that another could start on."""
+        if not seat.ready or len(seat.windows) > depth or not self._left or (depth and self._left < len(self._seats)):
+            return
+        window = self._take_next(seat)
+        if window is None:
+            return
+        self._left -= 1
+        window = self._watch.warned(window)
+        seat.windows.append(window)
+        with suppress(BrokenPipeError, ConnectionResetError):  # its death is noticed when we listen
+            seat.child.pipe.send(window)
 
     def _take_next(self, seat: _Seat) -> Window | None:
         """What its predecessor died on, what another's predecessor did not come to, or the next window."""
         if seat.returned is not None:
             window, seat.returned = seat.returned, None
-        elif self._given_back:
-            window = self._given_back.popleft()
-        else:
-            window, self._next = self._next, next(self._waiting, None)
-        return window
+            return window
+        return self._given_back.popleft() if self._given_back else next(self._waiting, None)
 
     def _take_in(self, seat: _Seat) -> list[Finished]:
         """One message of a child, or the news of its death."""
@@ -166,6 +171,7 @@ class _Pool:
             raise StudioError(f"a scoring worker died {stalls} times without getting further: {child.last_words()}",
                               hint=f"What was done is kept. The end of {child.log}:\n{child.tail()}")
         log.warning("scoring worker %s ended with exit status %s; another one takes its place", seat.post.number, child.process.exitcode)
+        self._left += len(seat.windows)
         if seat.windows:
             seat.returned = seat.windows.popleft().after(seat.done)
         self._given_back.extend(seat.windows)

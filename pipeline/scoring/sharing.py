@@ -8,6 +8,7 @@ from pipeline.devices import Hardware
 from pipeline.errors import SettingError
 from pipeline.models.planning import Plan
 
+CORES_A_WORKER = 4
 
 def most_workers(found: Plan, hardware: Hardware) -> int:
     """One worker a GPU; on a CPU one a core, as far as each finds room for its own copy of the model."""
@@ -28,3 +29,14 @@ def workers_for(wanted: Any, found: Plan, hardware: Hardware) -> int:
         each = "each has one of its own" if found.device == "cuda" else f"each needs a core and about {found.gib:.1f} GiB"
         raise SettingError(f"{wanted} workers were asked for; this machine has {here}, and {each}", hint=f"Take at most {most}, or spread the run over several machines with Ray.")
     return wanted
+
+
+def worth_offering(found: Plan, hardware: Hardware) -> tuple[int, ...]:
+    """Numbers of workers a person may choose from; (1,) where sharing would gain nothing.
+
+    On a CPU a worker should have CORES_A_WORKER: with fewer, one process with all threads is as quick and needs one model.
+    """
+    most = most_workers(found, hardware)
+    if found.device == "cpu":
+        most = max(1, min(most, hardware.cores // CORES_A_WORKER))
+    return tuple(sorted({1 << power for power in range(most.bit_length())} | {most}))

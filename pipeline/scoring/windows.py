@@ -28,8 +28,6 @@ WINDOW_RECORDS = 512
 FEWEST_IN_WINDOW = 64
 WINDOWS_A_SET = 8
 """A small set is cut into about this many windows, so that several workers all find work; it depends on the set alone."""
-LAST_PIECES = 2
-"""Where fewer windows than this are left for each worker they are cut into shares, so that all workers end at about the same time."""
 SET_ASIDE = "set aside: the worker died twice on this {what}"
 
 Stored = frozenset[tuple[Kind, int, int, int]]
@@ -130,8 +128,11 @@ def read_window(store: "Store", number: int, ids: np.ndarray, keys: dict[Kind, s
 
 
 def shares_of(number: int, count: int, workers: int) -> int:
-    """How many shares window `number` of `count` is given out in: one, but for the last windows."""
-    return -(-LAST_PIECES * workers // (count - number))
+    """How many shares window `number` of `count` is given out in: one, but for the last windows, so that all workers end together.
+
+    Not more than that, because an image whose texts are in two shares goes through the tower twice.
+    """
+    return -(-workers // (count - number))
 
 
 def pieces(windows: Iterator[Window], count: int, workers: int) -> Iterator[Window]:
