@@ -15,6 +15,7 @@ export class RunPanel {
     this.scorers = el("div", { class: "stack tight" });
     this.planBox = el("div", { class: "plan stack tight", "aria-live": "polite" });
     this.action = el("div", { class: "stack tight" });
+    this.workers = el("label", { class: "field", hidden: true });
     this.jobs = el("div", { class: "job-list flush" });
     this.last = el("div", { class: "small-text" });
     this.stopJobs = jobList(this.jobs, (job) => job.kind === "score" && job.active && job.dataset_id === studio.dataset?.id, { title: "Scoring" });
@@ -24,7 +25,7 @@ export class RunPanel {
     const kinds = ["question", "answer"].filter((kind) => param(`score_${kind}`) !== "0");
     const scorers = Object.fromEntries(kinds.map((kind) => [kind, param(`score_${kind}_scorer`)]).filter(([kind, name]) => this.installed(kind).some((card) => card.name === name)));
     return { dataset: studio.dataset?.id, kinds, precision: known(PRECISIONS, param("score_precision")), quantization: known(QUANTIZATIONS, param("score_quantization")),
-      records: this.records().some(([value]) => value === param("score_records")) ? param("score_records") : "all", image: known(PREPARATIONS, param("score_image")), scorers };
+      records: this.records().some(([value]) => value === param("score_records")) ? param("score_records") : "all", image: known(PREPARATIONS, param("score_image")), scorers, workers: Number.parseInt(param("score_workers"), 10) || "auto" };
   }
 
   installed(kind) { return (this.overview?.scorers ?? []).filter((card) => card.kind === kind); }
@@ -90,11 +91,24 @@ export class RunPanel {
         options.map(([value, text]) => el("option", { value, text, selected: value === this.wish[name] })));
       return el("label", { class: "field" }, el("span", { text: label }), el("span", { class: "picker" }, select, icon("down")));
     };
-    const { precision, quantization, image } = this.wish;
-    const chosen = [precision, quantization, image].some((value) => value !== "auto");
+    const { precision, quantization, image, workers } = this.wish;
+    const chosen = [precision, quantization, image, workers].some((value) => value !== "auto");
     return el("div", { class: "stack tight score-settings" }, choice("records", "Records", this.records()),
       el("details", { class: "score-more", open: chosen }, el("summary", { class: "small-text", text: "Precision, quantization, images" }),
-        el("div", { class: "cols-2" }, choice("precision", "Precision", PRECISIONS), choice("quantization", "Quantization", QUANTIZATIONS), choice("image", "Images", PREPARATIONS))));
+        el("div", { class: "cols-2" }, choice("precision", "Precision", PRECISIONS), choice("quantization", "Quantization", QUANTIZATIONS), choice("image", "Images", PREPARATIONS), this.workers)));
+  }
+
+  /** How many processes share the run: asked only where the machine offers a choice, or a choice was made elsewhere. */
+  drawWorkers() {
+    const { workers } = this.wish;
+    const counts = [...new Set([...(this.plan?.workers.choices ?? [1]), ...(workers === "auto" ? [] : [workers])])].sort((a, b) => a - b);
+    this.workers.hidden = counts.length < 2;
+    const signature = JSON.stringify([counts, workers]);
+    if (signature === this.workersDrawn) return;
+    this.workersDrawn = signature;
+    const select = el("select", { class: "select", on: { change: () => { setParams({ score_workers: select.value === "auto" ? null : select.value }); this.wishMoved(); } } },
+      [["auto", "Automatic"], ...counts.map((count) => [count, fmt.int(count)])].map(([value, text]) => el("option", { value, text, selected: value === workers })));
+    fill(this.workers, el("span", { text: "Workers" }), el("span", { class: "picker" }, select, icon("down")));
   }
 
   renewSettings() {
@@ -143,17 +157,19 @@ export class RunPanel {
 
   drawPlan({ waiting = false } = {}) {
     this.waiting = waiting;
+    this.drawWorkers();
     this.planBox.hidden = activeJobs(["score"]).length > 0;
     if (this.refusal) return fill(this.planBox, problem(this.refusal instanceof ApiError ? this.refusal : new ApiError(String(this.refusal))));
     if (waiting) return fill(this.planBox, el("p", { class: "quiet small-text measuring", text: "Looking at this machine …" }));
     const plan = this.plan;
     if (!plan) { this.planBox.hidden = true; return; }
+    const shared = plan.workers.chosen;
     const fact = (name, value, title = "") => [el("dt", { text: name }), el("dd", { class: "num", title }, value)];
     fill(this.planBox,
       el("h3", { text: "Plan" }),
       el("dl", { class: "facts" },
-        fact("Runs on", `${plan.device === "cuda" ? "GPU" : "CPU"}, ${plan.precision}${plan.quantization === "none" ? "" : `, ${plan.quantization}`}`, `${plan.machine}, ${fmt.plural(plan.cores, "core")}`),
-        fact("Memory", `about ${plan.gib.toFixed(1)} of ${plan.free_gib.toFixed(1)} GiB free`, `${plan.total_gib.toFixed(1)} GiB in all`),
+        fact("Runs on", `${shared > 1 ? `${fmt.int(shared)} × ` : ""}${plan.device === "cuda" ? "GPU" : "CPU"}, ${plan.precision}${plan.quantization === "none" ? "" : `, ${plan.quantization}`}`, `${plan.machine}, ${fmt.plural(plan.cores, "core")}`),
+        fact("Memory", `about ${(plan.gib * (plan.device === "cuda" ? 1 : shared)).toFixed(1)} of ${plan.free_gib.toFixed(1)} GiB free${shared > 1 && plan.device === "cuda" ? " on each" : ""}`, `${plan.total_gib.toFixed(1)} GiB in all`),
         fact("Time", plan.texts ? `about ${aboutTime(plan.seconds)} for ${fmt.plural(plan.texts, "text")}` : "nothing is left to do", plan.seconds_from)),
       el("p", { class: "small-text quiet", text: plan.reason }),
       el("div", { class: "reuse" }, plan.stages.map((stage) => [el("span", { class: "small-text", title: stage.key_label, text: stage.label }),

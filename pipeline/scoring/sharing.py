@@ -26,7 +26,7 @@ def workers_for(wanted: Any, found: Plan, hardware: Hardware) -> int:
         raise SettingError(f"{str(wanted)[:40]!r} is no number of workers", hint=f"1 to {most} here, or leave it out.")
     if wanted > most:
         here = f"{hardware.gpus} GPU{'s' if hardware.gpus != 1 else ''}" if found.device == "cuda" else f"{hardware.cores} cores and {hardware.free_gib:.1f} GiB free"
-        each = "each has one of its own" if found.device == "cuda" else f"each needs a core and about {found.gib:.1f} GiB"
+        each = "each needs one of its own" if found.device == "cuda" else f"each needs a core and about {found.gib:.1f} GiB"
         raise SettingError(f"{wanted} workers were asked for; this machine has {here}, and {each}", hint=f"Take at most {most}, or spread the run over several machines with Ray.")
     return wanted
 

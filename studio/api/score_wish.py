@@ -17,6 +17,7 @@ KINDS = ("question", "answer")
 PRECISIONS = ("auto", "bf16", "fp16", "fp32")
 QUANTIZATIONS = ("auto", "none", "int8", "nf4")
 PREPARATIONS = ("auto", "pad", "crop")
+MOST_WORKERS = 1024
 RECORDS = re.compile(rf"all|kept|type:(?:{'|'.join(INSTRUCTION_TYPES)})|sample:[1-9]\d{{0,6}}")
 
 
@@ -34,6 +35,8 @@ class ScoreWish:
     records: str = "all"
     image_preparation: str = "auto"
     scorers: dict[str, str] = field(default_factory=dict)
+    workers: int | None = None
+    """Processes that share the run; None leaves it to the plan."""
 
     @property
     def params(self) -> dict[str, Any]:
@@ -43,6 +46,8 @@ class ScoreWish:
             found["scorers"] = dict(self.scorers)
         if self.image_preparation != "auto":
             found["image_preparation"] = self.image_preparation
+        if self.workers is not None:
+            found["workers"] = self.workers
         return found
 
     def record_ids(self, store: Store) -> list[int] | None:
@@ -65,7 +70,7 @@ class ScoreWish:
 
 
 def read_wish(body: Any) -> ScoreWish:
-    """Check a JSON body {"dataset", "kinds", "precision", "quantization", "records", "image", "scorers"}. Raises SettingError naming what is wrong."""
+    """Check a JSON body {"dataset", "kinds", "precision", "quantization", "records", "image", "scorers", "workers"}. Raises SettingError naming what is wrong."""
     if not isinstance(body, dict):
         raise SettingError("this is no scoring request", hint="Send an object with dataset and kinds.")
     dataset = body.get("dataset")
@@ -84,7 +89,11 @@ def read_wish(body: Any) -> ScoreWish:
     records = body.get("records", "all")
     if not isinstance(records, str) or not RECORDS.fullmatch(records):
         raise SettingError(f"{_shown(records)} says not which records", hint="Send all, kept, type:detail (or another type) or sample:256.", place="records")
-    return ScoreWish(dataset, kinds, chosen["precision"], chosen["quantization"], records, chosen["image"], _scorers(body.get("scorers", {})))
+    workers = body.get("workers", "auto")
+    if workers != "auto" and (isinstance(workers, bool) or not isinstance(workers, int) or not 1 <= workers <= MOST_WORKERS):
+        raise SettingError(f"{_shown(workers)} is no number of workers", hint="Send auto, or a whole number from 1 on.", place="workers")
+    return ScoreWish(dataset, kinds, chosen["precision"], chosen["quantization"], records, chosen["image"], _scorers(body.get("scorers", {})),
+                     None if workers == "auto" else workers)
 
 
 def _scorers(told: Any) -> dict[str, str]:

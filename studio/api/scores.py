@@ -25,6 +25,7 @@ from pipeline.records import WHOLE, Job, ScorerKey
 from pipeline.scoring import scorers
 from pipeline.scoring.estimate import seconds, seconds_like, work_of
 from pipeline.scoring.reuse import reuse
+from pipeline.scoring.sharing import workers_for, worth_offering
 from pipeline.store.database import Database
 from studio.api.score_views import score_examples, score_spread
 from studio.api.score_wish import KINDS, ScoreWish, read_wish
@@ -125,13 +126,15 @@ def planned(context: StudioContext, wish: ScoreWish) -> dict[str, Any]:
     hardware = hardware_of(machine.result)
     spec = spec_for(chosen[0]["base"])
     found = _plan_as_before(context, wish, chosen, spec, hardware) or plan(spec, hardware, Wish(wish.precision, wish.quantization))  # type: ignore[arg-type]
+    workers = workers_for(wish.workers, found, hardware)
     stages = [_stage(context, dataset.id, dataset.record_count, told, found, asked) for told in chosen]
     left = {stage["kind"]: stage.pop("missing") for stage in stages}
     return {
         "state": "ready", "device": found.device, "precision": found.precision, "quantization": found.quantization, "gib": found.gib,
         "free_gib": round(hardware.free_gib, 1), "total_gib": round(hardware.total_gib, 1), "reason": found.reason, "machine": hardware.name,
         "cores": hardware.cores, "model": spec.label, "measured_at": machine.ended_at, "stages": stages, "records": dataset.record_count if asked is None else len(asked), "of": dataset.record_count,
-        **_estimate(context, spec, found, machine.result["flops"][found.precision], left, chosen),
+        "workers": {"chosen": workers, "choices": worth_offering(found, hardware)},
+        **_estimate(context, spec, found, machine.result["flops"][found.precision], left, chosen, workers),
     }
 
 
@@ -196,7 +199,7 @@ def _missing(context: StudioContext, dataset_id: int, key: ScorerKey) -> list[in
     return context.store.scores.missing(dataset_id, key.digest)
 
 
-def _estimate(context: StudioContext, spec: ModelSpec, found: Plan, flops: float, left: dict[str, list[int]], chosen: list[dict[str, Any]]) -> dict[str, Any]:
+def _estimate(context: StudioContext, spec: ModelSpec, found: Plan, flops: float, left: dict[str, list[int]], chosen: list[dict[str, Any]], workers: int) -> dict[str, Any]:
     """Texts left and seconds of computing, from an even sample of the records that are left, and what the time rests on."""
     sets = {kind: set(ids) for kind, ids in left.items()}
     ids = sorted(set().union(*sets.values()))
@@ -205,14 +208,20 @@ def _estimate(context: StudioContext, spec: ModelSpec, found: Plan, flops: float
     sample = ids[::max(1, len(ids) // SAMPLE)][:SAMPLE]
     items = [(record, tuple(kind for kind in sets if record.id in sets[kind])) for record in context.store.records.many(sample)]
     work = work_of(items).times(len(ids) / max(1, len(items)))  # type: ignore[arg-type]
-    pace = _pace(context, found, chosen)
+    pace = _pace(context, found, chosen, workers)
     if pace is not None:
         return {"texts": round(work.texts), "seconds": seconds_like(spec, work, *pace), "seconds_from": "The pace of an earlier run under this plan."}
     deepest = max((_depth(told, spec.layers) for told in chosen), default=1.0)
-    return {"texts": round(work.texts), "seconds": seconds(spec, found, flops, work, depth=deepest), "seconds_from": "Estimated from a sample of the texts and a timed matrix product; loading the model comes on top."}
+    alone = seconds(spec, found, flops, work, depth=deepest)
+    return {"texts": round(work.texts), "seconds": alone / _devices(found, workers), "seconds_from": "Estimated from a sample of the texts and a timed matrix product; loading the model comes on top."}
 
 
-def _pace(context: StudioContext, found: Plan, chosen: list[dict[str, Any]]) -> tuple[float, float] | None:
+def _devices(found: Plan, workers: int) -> int:
+    """Devices that work at once: workers on a CPU share its cores."""
+    return workers if found.device == "cuda" else 1
+
+
+def _pace(context: StudioContext, found: Plan, chosen: list[dict[str, Any]], workers: int) -> tuple[float, float] | None:
     """(seconds, positions) of the last run of these scorers under this plan that was long enough to tell; None without one."""
     names = {told["kind"]: told["name"] for told in chosen}
     for job in context.store.jobs.recent(kinds=["score"], limit=20):
@@ -221,7 +230,7 @@ def _pace(context: StudioContext, found: Plan, chosen: list[dict[str, Any]]) -> 
         same = all(planned_then.get(field) == getattr(found, field) for field in ("device", "precision", "quantization"))
         tokens = result.get("counters", {}).get("real_tokens", 0)
         if job.state == "done" and same and result.get("scorers") == names and tokens >= PACE_TOKENS and result.get("seconds", 0) > 0:
-            return float(result["seconds"]), float(tokens)
+            return float(result["seconds"]) * _devices(found, result.get("workers", 1)) / _devices(found, workers), float(tokens)
     return None
 
 

@@ -116,7 +116,7 @@ def test_what_kills_a_child_costs_itself_alone_and_the_other_child_goes_on(
         workspace: Workspace, store: Store, tmp_path: Path, scorers: dict[str, str], undisturbed: list[tuple]) -> None:
     fill(store, workspace, poison=17)
     job = jobs.submit(store, "score", 1, wish(scorers, 2))
-    parent = start(workspace, tmp_path, pause=0.15)
+    parent = start(workspace, tmp_path, pause=0.1)
     until(lambda: store.database.value("SELECT max(deaths) FROM hazard"), parent)
     died_at, before = time.time(), len(table(store))
     until(lambda: len(table(store)) > before, parent)

@@ -173,9 +173,10 @@ def test_a_window_is_told_of_its_own_things_only() -> None:
     assert {place.record_id for place, outcome in lay(Planner(), told).known if "set aside" in outcome.reason} == {5}  # type: ignore[arg-type]
 
 
-def test_the_last_windows_are_cut_ever_finer_for_several_workers() -> None:
-    assert [shares_of(number, 9, 2) for number in range(9)] == [1, 1, 1, 1, 1, 1, 2, 2, 4]
-    assert [(piece.number, piece.share) for piece in pieces(iter([Window(0, (), ()), Window(1, (), ())]), 2, 1)] == [(0, (0, 1)), (1, (0, 2)), (1, (1, 2))]
+def test_the_last_windows_are_cut_finer_for_several_workers() -> None:
+    assert [shares_of(number, 6, 4) for number in range(6)] == [1, 1, 1, 2, 2, 4]
+    assert [(piece.number, piece.share) for piece in pieces(iter([Window(0, (), ()), Window(1, (), ())]), 2, 2)] == [(0, (0, 1)), (1, (0, 2)), (1, (1, 2))]
+    assert [shares_of(number, 3, 1) for number in range(3)] == [1, 1, 1]
 
 
 def test_what_a_worker_died_on_is_suspect_and_a_second_death_sets_it_aside(store: Store) -> None:

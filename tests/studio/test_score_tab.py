@@ -247,6 +247,22 @@ def test_the_time_follows_the_pace_of_an_earlier_run_under_the_same_plan(context
     assert 50 * 10 < tokens < 10_000  # eleven pictures of fifty positions, and the texts
 
 
+def test_several_gpus_are_shared_unless_fewer_are_asked_for(context: StudioContext, shipped: Path) -> None:
+    dataset = seed_dataset(context.store, records=9)
+    job = context.store.jobs.add("probe", "model", None, {}, 10)
+    hardware = {"device": "cuda", "name": "a GPU", "cores": 32, "total_gib": 80.0, "free_gib": 70.0, "bf16": True, "note": "", "gpus": 6}
+    context.store.jobs.end(job.id, "done", result={"hardware": hardware, "flops": {"bf16": 1e14, "fp16": 1e14, "fp32": 1e13}})
+    found = {workers: api.planned(context, api.ScoreWish(dataset, ("question",), workers=workers)) for workers in (None, 2)}
+    assert found[None]["workers"] == {"chosen": 6, "choices": (1, 2, 4, 6)} and found[2]["workers"]["chosen"] == 2
+    assert found[2]["seconds"] == pytest.approx(3 * found[None]["seconds"])
+    with pytest.raises(SettingError, match="this machine has 6 GPUs"):
+        api.planned(context, api.ScoreWish(dataset, ("question",), workers=7))
+
+
+def test_a_small_machine_offers_no_choice_of_workers(context: StudioContext, shipped: Path, machine: int) -> None:
+    assert api.planned(context, api.ScoreWish(seed_dataset(context.store, records=9), ("question",)))["workers"] == {"chosen": 1, "choices": (1,)}
+
+
 def test_looking_at_a_plan_stores_nothing(context: StudioContext, shipped: Path, machine: int) -> None:
     dataset = seed_dataset(context.store, records=3)
     api.planned(context, api.ScoreWish(dataset, ("question",), precision="fp32"))
@@ -299,7 +315,8 @@ def test_starting_queues_one_run_with_the_wish_as_its_parameters(context: Studio
     with pytest.raises(SettingError, match="scored already"):
         api.start(context, api.ScoreWish(dataset, ("answer",)))
     context.store.jobs.cancel(job.id)
-    assert api.start(context, api.ScoreWish(dataset, ("answer",))).id > job.id
+    again = api.start(context, api.read_wish({"dataset": dataset, "workers": 2}))
+    assert again.id > job.id and again.params["workers"] == 2
 
 
 def test_without_the_model_nothing_starts_and_the_way_out_is_told(context: StudioContext, shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -333,6 +350,7 @@ def test_scores_of_a_record_come_with_their_keys(context: StudioContext) -> None
     {"dataset": 1, "quantization": {"a": "b"}}, {"dataset": 1, "quantization": "int3"}, {"dataset": 1, "records": 5}, {"dataset": 1, "records": "sample:0"},
     {"dataset": 1, "records": "sample:-3"}, {"dataset": 1, "records": "type:poem"}, {"dataset": 1, "records": "all "}, {"dataset": 1, "image": "squeeze"},
     {"dataset": 1, "scorers": ["x"]}, {"dataset": 1, "scorers": {"question": "/etc"}}, {"dataset": 1, "scorers": {"question": "embedded-answer"}},
+    {"dataset": 1, "workers": 0}, {"dataset": 1, "workers": "two"}, {"dataset": 1, "workers": True}, {"dataset": 1, "workers": 2.5}, {"dataset": 1, "workers": 10**9},
 ], ids=lambda body: json.dumps(body)[:40])
 def test_nonsense_in_a_request_is_refused_with_a_way_out(body: Any) -> None:
     with pytest.raises(SettingError) as refused:
