@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from tests.bench.context import import_demo
-from tests.bench.material import Figure
+from tests.bench.material import Figure, Shown
 
 from pipeline import jobs
 from pipeline.records import Job
@@ -23,13 +23,14 @@ RECORDS = 64
 
 
 def rows(precision: str, only: set[str]) -> list[Figure]:
-    found: list[Figure] = []
+    found = Shown()
     if "7" in only:
         found.append(after_a_kill(precision))
     if "8" in only:
         from tests.bench.workers import worker_rows
 
-        found += worker_rows(precision)
+        for figure in worker_rows(precision):
+            found.append(figure)
     return found
 
 

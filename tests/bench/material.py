@@ -27,6 +27,14 @@ class Figure:
     more: dict[str, Any] = field(default_factory=dict)
 
 
+class Shown(list[Figure]):
+    """Figures that are printed as they come: the whole takes some minutes."""
+
+    def append(self, figure: Figure) -> None:
+        print(f"  {figure.number}  {figure.name}: {figure.value}", flush=True)
+        super().append(figure)
+
+
 @dataclass(frozen=True)
 class Material:
     """Requests of the contract with the files their image names stand for."""
