@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -80,7 +81,9 @@ def test_a_hub_model_outside_the_table_is_sized_by_its_name() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "no such model", "../x", "a/b/c"])
-def test_nonsense_is_no_model(name: str) -> None:
+def test_nonsense_is_no_model(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")  # what lies beside the repository is no matter
     with pytest.raises(SettingError, match="is no model"):
         spec_for(name)
 
