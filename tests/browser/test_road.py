@@ -119,7 +119,7 @@ def test_2_scoring_survives_a_reload_and_a_killed_worker(page: Page, studio_serv
 def test_3_a_cut_is_typed_and_the_counts_follow(page: Page, studio_server: StudioProcess, store: Store, screenshots: Path) -> None:
     go(page, studio_server, "select")
     expect(page.locator(".select-grid .pick").first).to_be_visible(timeout=120_000)
-    for label, amount in (("Conversation", "20"), ("Detail", "30"), ("Complex reasoning", "20")):
+    for label, amount in (("Conversation", "20"), ("Detail", "35"), ("Complex reasoning", "20")):
         field = page.get_by_label(f"{label}: cut by question score", exact=True)
         with page.expect_response("**/api/selections/current"):
             field.fill(amount)
@@ -130,7 +130,7 @@ def test_3_a_cut_is_typed_and_the_counts_follow(page: Page, studio_server: Studi
     from pipeline.curation import curate
 
     view = curate(store, 1)
-    assert view.spec.question["detail"].amount == 0.3 and len(view.decisions) == 1
+    assert view.spec.question["detail"].amount == 0.35 and len(view.decisions) == 1
     expect(page.locator(".funnel [data-stage=answers]")).to_contain_text(str(len(view.kept_ids)))
     page.mouse.move(5, 400)
     page.wait_for_timeout(800)
