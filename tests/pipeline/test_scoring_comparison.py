@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.pipeline.tiny_llava import make_tiny_llava
+from tests.pipeline.scoring_material import make_scorers
 
 from pipeline.errors import JobCancelled, ModelError, SettingError, StudioError
 from pipeline.models.memory import PeakMemory
@@ -17,9 +17,7 @@ from pipeline.models.shelf import ModelShelf
 from pipeline.records import Record, Turn
 from pipeline.scoring import comparison
 from pipeline.scoring.comparison import run, stratified
-from pipeline.scoring.forward import Feature
 from pipeline.scoring.run import run as score
-from pipeline.scoring.scorers import save_scorer
 from pipeline.scoring.variants import Against, Row, Values, Variant, advise, against, finished, read_variants
 from pipeline.store import Store
 from pipeline.workspace import Workspace
@@ -50,13 +48,7 @@ class FakeContext:
 
 @pytest.fixture(scope="module")
 def scorers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    home = tmp_path_factory.mktemp("scorers")
-    base = str(make_tiny_llava(home / "llava"))
-    chance = np.random.default_rng(0)
-    for kind in ("question", "answer"):
-        save_scorer(home / kind, kind=kind, base=base, features=(Feature(2, "mean"),), span="text", image_preparation="pad",  # type: ignore[arg-type]
-                    weights=chance.normal(size=(1, 32)), bias=0.0, figures={}, training={})
-    return {kind: str(home / kind) for kind in ("question", "answer")}
+    return make_scorers(tmp_path_factory.mktemp("scorers"))
 
 
 @pytest.fixture

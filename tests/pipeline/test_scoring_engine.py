@@ -15,6 +15,7 @@ from pipeline.models.loading import LoadedModel, load
 from pipeline.models.planning import Wish, plan
 from pipeline.models.specs import spec_for
 from pipeline.scoring import engine as engine_module
+from pipeline.scoring import forward as forward_module
 from pipeline.scoring.contract import answer_text, question_text
 from pipeline.scoring.engine import EMPTY, NO_NUMBER, Engine, Request, score_one_by_one
 from pipeline.scoring.forward import FINAL, Feature
@@ -63,6 +64,16 @@ def test_shared_prefixes_and_batches_change_no_score(loaded: LoadedModel) -> Non
         plain = score_one_by_one(loaded, QUESTION if request.kind == "question" else ANSWER, image, request.text)
         assert outcome.value == pytest.approx(plain, abs=1e-5)
     assert len({round(outcome.value or 0, 4) for outcome in outcomes}) == len(wanted)
+
+
+def test_another_family_runs_through_its_own_layers_to_the_same_scores(loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The way of every language model that is no Llama, with packed attention inside transformers' own layers."""
+    ours = Engine(loaded, [QUESTION, ANSWER], picture).score(requests())
+    before = loaded.language_model.config._attn_implementation
+    monkeypatch.setattr(forward_module, "is_llama", lambda inner: False)
+    theirs = Engine(loaded, [QUESTION, ANSWER], picture).score(requests())
+    assert [o.value for o in theirs] == pytest.approx([o.value for o in ours], abs=1e-5)
+    assert loaded.language_model.config._attn_implementation == before
 
 
 def test_one_row_a_batch_gives_the_same_scores(loaded: LoadedModel) -> None:

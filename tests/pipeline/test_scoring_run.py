@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.pipeline.tiny_llava import make_tiny_llava
+from tests.pipeline.scoring_material import make_scorers
 
 from pipeline.errors import JobCancelled, ModelError, SettingError
 from pipeline.models.shelf import ModelShelf
@@ -44,13 +44,7 @@ SHELF = ModelShelf()
 
 @pytest.fixture(scope="module")
 def scorers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    home = tmp_path_factory.mktemp("scorers")
-    base = str(make_tiny_llava(home / "llava"))
-    chance = np.random.default_rng(0)
-    for kind in ("question", "answer"):
-        save_scorer(home / kind, kind=kind, base=base, features=(Feature(2, "mean"),), span="text", image_preparation="pad",  # type: ignore[arg-type]
-                    weights=chance.normal(size=(1, 32)), bias=0.0, figures={}, training={})
-    return {kind: str(home / kind) for kind in ("question", "answer")}
+    return make_scorers(tmp_path_factory.mktemp("scorers"))
 
 
 @pytest.fixture
