@@ -27,7 +27,7 @@ class Workspace:
         workspace = cls(Path(root).expanduser().resolve())
         try:
             for folder in (workspace.images_dir, workspace.thumbnails_dir, workspace.uploads_dir, workspace.exports_dir,
-                           workspace.runs_dir, workspace.logs_dir, workspace.leases_dir):
+                           workspace.runs_dir, workspace.scorers_dir, workspace.logs_dir, workspace.leases_dir):
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"the workspace {workspace.root} can't be made: {error.strerror}",
@@ -60,6 +60,11 @@ class Workspace:
     def runs_dir(self) -> Path:
         """Fine-tune runs, one folder each."""
         return self.root / "runs"
+
+    @property
+    def scorers_dir(self) -> Path:
+        """Scorers taught in this workspace, one folder each."""
+        return self.root / "scorers"
 
     @property
     def logs_dir(self) -> Path:

@@ -73,8 +73,8 @@ const waitForTabs = new MutationObserver(() => {
 if (!restoreTab()) waitForTabs.observe(document.documentElement, { childList: true, subtree: true });
 
 const tabIds = () => [...document.querySelectorAll("#road [role=tab]")].map((b) => b.id.replace(/^tab-/, "").replace(/-button$/, ""));
-for (let i = 0; i < 6; i++)
-  bind("*", String(i + 1), ["Data", "Score", "Select", "Rewrite", "Export", "Fine-tune"][i], () => {
+for (let i = 0; i < 7; i++)
+  bind("*", String(i + 1), ["Data", "Score", "Select", "Rewrite", "Teach", "Export", "Fine-tune"][i], () => {
     const id = tabIds()[i];
     if (id) openTab(id);
   });

@@ -145,4 +145,48 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE job ADD COLUMN done_at_start INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE job ADD COLUMN stalls INTEGER NOT NULL DEFAULT 0;
     """,
+    # 3: what people say of candidates, and which scorers they took
+    """
+    CREATE TABLE rating_item (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        digest TEXT NOT NULL UNIQUE,
+        dataset_id INTEGER REFERENCES dataset(id) ON DELETE SET NULL,
+        record_id INTEGER REFERENCES record(id) ON DELETE SET NULL,
+        turn INTEGER NOT NULL,
+        kind TEXT NOT NULL CHECK (kind IN ('question', 'answer')),
+        image TEXT,
+        image_name TEXT NOT NULL,
+        origin TEXT NOT NULL,
+        body TEXT NOT NULL,
+        created_at REAL NOT NULL
+    );
+    CREATE INDEX rating_item_dataset ON rating_item(dataset_id, kind, id);
+    CREATE TABLE rating (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        item_id INTEGER NOT NULL REFERENCES rating_item(id),
+        rater TEXT NOT NULL,
+        mode TEXT NOT NULL,
+        body TEXT NOT NULL,
+        seconds REAL NOT NULL DEFAULT 0,
+        retracts INTEGER REFERENCES rating(id),
+        created_at REAL NOT NULL
+    );
+    CREATE INDEX rating_place ON rating(item_id, rater, id);
+    CREATE TABLE rating_draft (
+        item_id INTEGER NOT NULL REFERENCES rating_item(id),
+        rater TEXT NOT NULL,
+        body TEXT NOT NULL,
+        updated_at REAL NOT NULL,
+        PRIMARY KEY (item_id, rater)
+    ) WITHOUT ROWID;
+    CREATE TABLE scorer_verdict (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        kind TEXT NOT NULL CHECK (kind IN ('question', 'answer')),
+        scorer TEXT NOT NULL,
+        revision TEXT NOT NULL,
+        verdict TEXT NOT NULL CHECK (verdict IN ('adopted', 'kept', 'discarded')),
+        author TEXT NOT NULL,
+        created_at REAL NOT NULL
+    );
+    """,
 )

@@ -22,12 +22,19 @@ SPLIT_SEED = 0
 
 @dataclass(frozen=True)
 class Rated:
-    """Texts for one image (and one question), each with a rating 0–1, higher is better. `image` is the image's id."""
+    """Texts for one image (and one question), each with a rating 0–1, higher is better. `image` is the image's id.
+
+    `picture` is the file to show beside the texts, None where it is not at hand. `facts` are true sentences about the image.
+    `origin` says where the word came from: a rater, a file, an accepted edit.
+    """
 
     kind: Kind
     image: str
     texts: tuple[str, ...]
     ratings: tuple[float, ...]
+    picture: Path | None = None
+    facts: tuple[str, ...] = ()
+    origin: str = ""
 
     @property
     def pairs(self) -> list[tuple[int, int]]:

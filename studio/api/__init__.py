@@ -16,6 +16,7 @@ from studio.context import StudioContext
 ROUTERS: tuple[str, ...] = (
     "state", "datasets", "records", "jobs", "uploads", "imports",
     "scores", "agreement", "comparisons", "explain", "selections", "rewrites", "exports", "runs",
+    "ratings", "rating_agreement", "rating_exchange", "lessons", "trials", "trust",
 )
 
 

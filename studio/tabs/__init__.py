@@ -27,6 +27,7 @@ TABS: tuple[Tab, ...] = (
     Tab("score", "Score"),
     Tab("select", "Select"),
     Tab("rewrite", "Rewrite"),
+    Tab("teach", "Teach"),
     Tab("export", "Export"),
     Tab("tune", "Fine-tune"),
 )
