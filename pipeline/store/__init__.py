@@ -13,6 +13,7 @@ from pipeline.store.database import Database
 from pipeline.store.datasets import Dataset, Datasets
 from pipeline.store.hazards import Hazards
 from pipeline.store.jobs import Jobs
+from pipeline.store.preference_files import PreferenceFiles
 from pipeline.store.ratings import Ratings
 from pipeline.store.records import RecordFilter, Records
 from pipeline.store.rewrites import Rewrites
@@ -38,6 +39,7 @@ class Store:
         self.jobs = Jobs(self.database)
         self.hazards = Hazards(self.database)
         self.ratings = Ratings(self.database)
+        self.preference_files = PreferenceFiles(self.database)
 
     def close(self) -> None:
         """Close this thread's connection."""

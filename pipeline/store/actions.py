@@ -26,6 +26,16 @@ class Action:
     created_at: float
 
 
+@dataclass(frozen=True)
+class Word:
+    """What stands on one record or rewrite at present, and whose word it is. `text` is an edit's own text."""
+
+    verdict: str
+    text: str | None
+    author: str
+    at: float
+
+
 class Actions:
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -91,6 +101,22 @@ class Actions:
             if row["action_id"] not in undone:
                 fold[row["record_id"]] = row["verdict"]
         return {record_id: verdict for record_id, verdict in fold.items() if verdict != "clear"}
+
+    def decided_by(self, dataset_id: int) -> dict[int, Word]:
+        """As `decisions`, each with who said it and when."""
+        return self._words(dataset_id, "SELECT d.record_id AS place, d.verdict, NULL AS text, d.action_id, a.author, a.created_at FROM decision d"
+                                       " JOIN action a ON a.id = d.action_id WHERE a.dataset_id = ? ORDER BY d.action_id", gone="clear")
+
+    def judged_by(self, dataset_id: int) -> dict[int, Word]:
+        """{rewrite id: the verdict in force, its text, who said it and when}; reopened rewrites are absent."""
+        return self._words(dataset_id, "SELECT v.rewrite_id AS place, v.verdict, v.text, v.action_id, a.author, a.created_at FROM rewrite_verdict v"
+                                       " JOIN action a ON a.id = v.action_id WHERE a.dataset_id = ? ORDER BY v.action_id", gone="pending")
+
+    def _words(self, dataset_id: int, sql: str, gone: str) -> dict[int, Word]:
+        undone = self.undone(dataset_id)
+        fold = {row["place"]: Word(row["verdict"], row["text"], row["author"], row["created_at"])
+                for row in self._db.rows(sql, (dataset_id,)) if row["action_id"] not in undone}
+        return {place: word for place, word in fold.items() if word.verdict != gone}
 
     def _came_after(self, dataset_id: int, action_id: int) -> bool:
         return bool(self._db.value("SELECT count(*) FROM action WHERE dataset_id = ? AND id > ? AND kind NOT IN ('undo', 'redo')", (dataset_id, action_id)))

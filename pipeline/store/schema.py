@@ -189,4 +189,15 @@ MIGRATIONS: tuple[str, ...] = (
         created_at REAL NOT NULL
     );
     """,
+    # 4: which origins of preference pairs teach, and finding items by the name of their picture
+    """
+    CREATE TABLE teaching_choice (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        origin TEXT NOT NULL,
+        teaches INTEGER NOT NULL,
+        author TEXT NOT NULL,
+        created_at REAL NOT NULL
+    );
+    CREATE INDEX rating_item_name ON rating_item(image_name);
+    """,
 )
