@@ -17,8 +17,10 @@ from pipeline.store.preference_files import PreferenceFiles
 from pipeline.store.ratings import Ratings
 from pipeline.store.records import RecordFilter, Records
 from pipeline.store.rewrites import Rewrites
+from pipeline.store.scorer_verdicts import ScorerVerdicts
 from pipeline.store.scores import Scores, ScoreTable
 from pipeline.store.selections import Selections, StoredSelection
+from pipeline.store.text_scores import TextScores
 from pipeline.workspace import Workspace
 
 __all__ = ["Store", "Dataset", "RecordFilter", "ScoreTable", "StoredSelection"]
@@ -39,6 +41,8 @@ class Store:
         self.jobs = Jobs(self.database)
         self.hazards = Hazards(self.database)
         self.ratings = Ratings(self.database)
+        self.scorer_verdicts = ScorerVerdicts(self.database)
+        self.text_scores = TextScores(self.database)
         self.preference_files = PreferenceFiles(self.database)
 
     def close(self) -> None:

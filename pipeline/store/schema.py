@@ -200,4 +200,17 @@ MIGRATIONS: tuple[str, ...] = (
     );
     CREATE INDEX rating_item_name ON rating_item(image_name);
     """,
+    # 5: a verdict on a scorer can be undone and names the trial it rests on; scores of texts that are no record's
+    """
+    ALTER TABLE scorer_verdict ADD COLUMN undoes INTEGER REFERENCES scorer_verdict(id);
+    ALTER TABLE scorer_verdict ADD COLUMN trial INTEGER;
+    CREATE TABLE text_score (
+        key TEXT NOT NULL REFERENCES scorer_key(digest),
+        text TEXT NOT NULL,
+        value REAL,
+        reason TEXT NOT NULL DEFAULT '',
+        created_at REAL NOT NULL,
+        PRIMARY KEY (key, text)
+    ) WITHOUT ROWID;
+    """,
 )
