@@ -13,18 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.models.planning import Plan
-from pipeline.training.settings import TuneSettings
 
+TUNE, TEACH = "tune", "teach"
+"""Kinds of run: a fine-tune of a LLaVA, a reward model taught from ratings."""
 CONFIG = "run.json"
 PROGRAM = "pipeline.training.program"
 MIXED = {"bf16": "bf16", "fp16": "fp16", "fp32": "no"}
 
 
-def launch_argv(config: Path, plan: Plan, threads: int, python: str = sys.executable) -> list[str]:
-    """The command that trains: accelerate's launcher with one process on the plan's device."""
-    return [python, "-m", "accelerate.commands.launch", "--num_processes", "1", "--num_machines", "1", "--dynamo_backend", "no",
-            "--mixed_precision", MIXED[plan.precision], *(["--cpu", "--num_cpu_threads_per_process", str(threads)] if plan.device == "cpu" else []),
-            "-m", PROGRAM, "--config", str(config)]
+def launch_argv(config: Path, plan: Plan, threads: int, python: str = sys.executable, *, program: str = PROGRAM, processes: int = 1) -> list[str]:
+    """The command that trains: accelerate's launcher with one process on the plan's device, or `processes` on as many GPUs."""
+    return [python, "-m", "accelerate.commands.launch", "--num_processes", str(processes), "--num_machines", "1", "--dynamo_backend", "no",
+            *(["--multi_gpu"] if processes > 1 else []), "--mixed_precision", MIXED[plan.precision],
+            *(["--cpu", "--num_cpu_threads_per_process", str(threads)] if plan.device == "cpu" else []), "-m", program, "--config", str(config)]
 
 
 def run_folder_name(job_id: int, name: str) -> str:
@@ -33,9 +34,9 @@ def run_folder_name(job_id: int, name: str) -> str:
     return f"{job_id:04d}-{slug or 'run'}"
 
 
-def config_of(*, name: str, base: Mapping[str, Any], plan: Mapping[str, Any], settings: TuneSettings, data: Mapping[str, Any]) -> dict[str, Any]:
-    """What the program reads. Values only; paths are relative to the file."""
-    return {"version": 1, "name": name, "base": dict(base), "plan": dict(plan), "settings": settings.as_json(), "data": dict(data)}
+def config_of(*, name: str, base: Mapping[str, Any], plan: Mapping[str, Any], settings: Any, data: Mapping[str, Any], kind: str = TUNE) -> dict[str, Any]:
+    """What the program reads; `settings` are those of the kind of run. Values only; paths are relative to the file."""
+    return {"version": 1, "kind": kind, "name": name, "base": dict(base), "plan": dict(plan), "settings": settings.as_json(), "data": dict(data)}
 
 
 def as_shell(argv: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,11 @@ STOPPED, REFUSED, LOST_PARENT = 75, 65, 76
 """Exit statuses: stopped on request, a problem that metrics.jsonl tells of, parent gone."""
 
 
+def main_process() -> bool:
+    """Whether this is the first of the processes that train together: the one that writes."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
 class Journal:
     """metrics.jsonl: one JSON event a line, each with its time, flushed at once. Main process only writes."""
 
@@ -43,7 +48,7 @@ class Journal:
         self._stream = path.open("a", encoding="utf-8")
 
     def __call__(self, event: Mapping[str, Any]) -> None:
-        if int(os.environ.get("RANK", "0")) == 0:
+        if main_process():
             self._stream.write(json.dumps({**event, "at": time.time()}) + "\n")
             self._stream.flush()
 
@@ -147,7 +152,7 @@ def train(config: Config, report: Journal, stopping: StopFlag) -> bool:
     if stopping() and trainer.state.global_step < told.max_steps:
         return False
     report({"event": "stage", "stage": "saving the adapter"})
-    if int(os.environ.get("RANK", "0")) == 0:
+    if main_process():
         files = save_adapter(learner, config.folder, settings.projector)
         write_manifest(config, files, trained, counts)
     return True
@@ -199,12 +204,17 @@ def write_manifest(config: Config, files: list[Path], trained: int, counts: Mapp
         "tokens_per_s": steps[order[-1]]["tokens_per_s"], "attempts": len(starts), "seconds": round(worked_s(events), 1),
         "peak_memory_gib": peak_memory_gib(), "versions": versions(),
         "files": {str(path.relative_to(config.folder)): {"bytes": path.stat().st_size, "sha256": _sha256(path)} for path in files}}
-    scratch = config.folder / f"{MANIFEST}.part"
+    write_whole(config.folder / MANIFEST, manifest)
+
+
+def write_whole(path: Path, body: Mapping[str, Any]) -> None:
+    """JSON that is there whole or not at all, also after a power cut."""
+    scratch = path.with_name(f"{path.name}.part")
     with scratch.open("w", encoding="utf-8") as stream:
-        json.dump(manifest, stream, indent=1)
+        json.dump(body, stream, indent=1)
         stream.flush()
         os.fsync(stream.fileno())
-    scratch.replace(config.folder / MANIFEST)
+    scratch.replace(path)
 
 
 def worked_s(events: list[dict[str, Any]]) -> float:
@@ -251,9 +261,12 @@ def _out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or "out of memory" in str(error).lower() or "can't allocate memory" in str(error).lower()
 
 
-def main(told: list[str] | None = None) -> int:
-    """Exit 0 only where the run is finished."""
-    parser = argparse.ArgumentParser(prog="pipeline.training.program", description="Trains one run; the studio starts it through accelerate launch.")
+Train = Callable[[Config, Journal, StopFlag], bool]
+
+
+def main(told: list[str] | None = None, *, train: Train = train, name: str = "pipeline.training.program") -> int:
+    """Train by `train`, from the lock to the last event. Exit 0 only where the run is finished."""
+    parser = argparse.ArgumentParser(prog=name, description="Trains one run; the studio starts it through accelerate launch.")
     parser.add_argument("--config", type=Path, required=True, help="run.json (or the same as YAML) in the run's folder")
     parser.add_argument("--alone", action="store_true", help="do not end when standard input closes (for runs started by hand)")
     options = parser.parse_args(told)
@@ -268,7 +281,8 @@ def main(told: list[str] | None = None) -> int:
         end_with_parent()
     report = Journal(config.folder / METRICS)
     try:
-        hold(config.folder)  # to the very end of the process: who waits for the lock waits for us to be gone
+        if main_process():
+            hold(config.folder)  # to the very end of the process: who waits for the lock waits for us to be gone
         finished = train(config, report, stopping)
     except StudioError as error:
         log.error("%s", error.show())

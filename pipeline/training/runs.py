@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import NotFound
-from pipeline.training.command import CONFIG
+from pipeline.training.command import CONFIG, TUNE
 from pipeline.workspace import Workspace
 
 TRAIN_ROWS, HELD_OUT_ROWS = "train.jsonl", "held_out.jsonl"
@@ -42,6 +42,11 @@ class Run:
         return int(self.id.split("-")[0])
 
     @property
+    def kind(self) -> str | None:
+        """What it trains, None where its config can't be read. Configs without the word are from before there was another kind."""
+        return str(self.config.get("kind", TUNE)) if self.config else None
+
+    @property
     def finished(self) -> bool:
         return self.manifest is not None
 
@@ -50,18 +55,20 @@ class Run:
         return dict(self.config.get("settings", {}))
 
 
-def all_runs(workspace: Workspace) -> list[Run]:
-    """Newest first."""
+def all_runs(workspace: Workspace, kind: str = TUNE) -> list[Run]:
+    """Runs of one kind, newest first, and those whose kind can't be told."""
     folders = [path for path in workspace.runs_dir.iterdir() if path.is_dir() and _FOLDER.fullmatch(path.name)] if workspace.runs_dir.is_dir() else []
-    return [_read(path) for path in sorted(folders, key=lambda path: int(path.name.split("-")[0]), reverse=True)]
+    found = [_read(path) for path in sorted(folders, key=lambda path: int(path.name.split("-")[0]), reverse=True)]
+    return [run for run in found if run.kind in (kind, None)]
 
 
-def run_of(workspace: Workspace, run_id: str) -> Run:
-    """By folder name. Raises NotFound for everything that isn't one: the name is never used as a path before it is checked."""
+def run_of(workspace: Workspace, run_id: str, kind: str = TUNE) -> Run:
+    """By folder name. Raises NotFound for everything that isn't a run of this kind: the name is never used as a path before it is checked."""
     folder = workspace.runs_dir / run_id if isinstance(run_id, str) and _FOLDER.fullmatch(run_id) else None
-    if folder is None or not folder.is_dir():
+    found = _read(folder) if folder is not None and folder.is_dir() else None
+    if found is None or found.kind not in (kind, None):
         raise NotFound(f"there is no run {str(run_id)[:60]!r}", hint="Choose a run of the list.")
-    return _read(folder)
+    return found
 
 
 def _read(folder: Path) -> Run:
@@ -99,7 +106,8 @@ def curves(told: list[dict[str, Any]], *, after: int = -1) -> dict[str, list[tup
 
 def curve_point(event: Mapping[str, Any]) -> dict[str, float]:
     """The values of an event that are drawn as curves; {} for other events."""
-    names = {"step": ("loss", "learning_rate", "grad_norm", "tokens_per_s", "left_s"), "evaluation": ("held_out_loss",)}.get(str(event.get("event")), ())
+    names = {"step": ("loss", "learning_rate", "grad_norm", "tokens_per_s", "pairs_per_s", "left_s"),
+             "evaluation": ("held_out_loss", "held_out_accuracy")}.get(str(event.get("event")), ())
     return {name: float(event[name]) for name in names if event.get(name) is not None}
 
 

@@ -8,23 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from pipeline.errors import SettingError, StudioError
-from pipeline.models.specs import ModelSpec, spec_for
+from pipeline.errors import SettingError
+from pipeline.knobs import LONGEST_BASE, describe_knobs, knob, read_told
+from pipeline.models.specs import ModelSpec
 
-Group = Literal["plan", "pace", "adapter", "machine"]
+__all__ = ["EMBEDDED", "GROUPS", "LONGEST_BASE", "TuneSettings", "defaults_for", "describe"]
+
 GROUPS: dict[str, str] = {"plan": "What is trained", "pace": "Learning", "adapter": "Adapter", "machine": "Machine and records"}
 EMBEDDED = "embedded"
-LONGEST_BASE = 500
-
-
-def knob(default: Any, label: str, help: str, *, group: Group, unit: str = "", low: float | None = None, high: float | None = None,
-         choices: tuple[str, ...] = (), advanced: bool = False) -> Any:
-    """A dataclass field that carries its own words and limits."""
-    return field(default=default, metadata={"label": label, "help": help, "group": group, "unit": unit, "low": low, "high": high,
-                                            "choices": choices, "advanced": advanced})
 
 
 @dataclass(frozen=True)
@@ -70,25 +64,9 @@ class TuneSettings:
 
         Raises SettingError that names every unknown field and every value outside its limits.
         """
-        if told is not None and not isinstance(told, Mapping):
-            raise SettingError("the settings are no table of fields", hint="Send an object: {\"epochs\": 3, …}.")
-        told = told or {}
-        problems: list[str] = []
-        known = {knob.name: knob for knob in fields(cls)}
-        values: dict[str, Any] = {}
-        for name in told:
-            if name not in known:
-                problems.append(f"there is no setting {str(name)[:60]!r}")
-        if isinstance(told.get("base"), str) and defaults is None:
-            defaults = defaults_for(told["base"])
-        for name, one in known.items():
-            if name in told:
-                try:
-                    values[name] = _read(one.name, one.metadata, one.default, told[name])
-                except SettingError as error:
-                    problems.append(error.message)
-        if problems:
-            raise SettingError("; ".join(problems), hint=_hint(problems), place="fine-tune settings")
+        values = read_told(cls, told, "fine-tune settings")
+        if defaults is None and "base" in values:
+            defaults = defaults_for(values["base"])
         settings = replace(defaults or cls(), **values)
         settings._check_together()
         return settings
@@ -120,12 +98,7 @@ class TuneSettings:
 
 def describe() -> list[dict[str, Any]]:
     """Every field with its words, limits and default, in order: what a form needs."""
-    rows = []
-    for one in fields(TuneSettings):
-        kind = "choice" if one.metadata["choices"] else {bool: "switch", int: "whole", float: "number", str: "text"}[type(one.default)]
-        rows.append({"name": one.name, "kind": kind, "default": one.default, **one.metadata, "choices": list(one.metadata["choices"]),
-                     "range": allowed(one.metadata)})
-    return rows
+    return describe_knobs(TuneSettings)
 
 
 def defaults_for(base: str) -> TuneSettings:
@@ -136,72 +109,3 @@ def defaults_for(base: str) -> TuneSettings:
     if base.strip() == EMBEDDED:
         return TuneSettings()
     return TuneSettings(base=base, method="lora", epochs=1.0, lora_r=128, lora_alpha=256, batch_size=16, max_length=2048)
-
-
-def allowed(limits: Mapping[str, Any]) -> str:
-    """The allowed values of a field in words."""
-    if limits["choices"]:
-        return "one of " + ", ".join(limits["choices"])
-    low, high = limits["low"], limits["high"]
-    return "" if low is None else f"{_plain(low)} to {_plain(high)}"
-
-
-def _plain(number: float) -> str:
-    return f"{int(number):,}" if number == int(number) and abs(number) >= 1 else f"{number:g}"
-
-
-def _read(name: str, limits: Mapping[str, Any], default: Any, value: Any) -> Any:
-    """One value as its field's type. Raises SettingError naming field, value and range."""
-    shown = f"{str(value)[:60]!r}"
-    if isinstance(default, bool):
-        if isinstance(value, str) and value.strip().lower() in ("true", "yes", "on", "1", "false", "no", "off", "0"):
-            return value.strip().lower() in ("true", "yes", "on", "1")
-        if not isinstance(value, bool):
-            raise SettingError(f"{name} is {shown}, allowed: true or false")
-        return value
-    if isinstance(default, str):
-        return _read_text(name, limits, value, shown)
-    number = _number(value)
-    if number is None:
-        raise SettingError(f"{name} is {shown}, which is no number; allowed: {allowed(limits)}")
-    if isinstance(default, int) and number != int(number):
-        raise SettingError(f"{name} is {shown}, which is no whole number; allowed: {allowed(limits)}")
-    if not limits["low"] <= number <= limits["high"]:
-        raise SettingError(f"{name} is {shown}; allowed: {allowed(limits)}")
-    return int(number) if isinstance(default, int) else float(number)
-
-
-def _read_text(name: str, limits: Mapping[str, Any], value: Any, shown: str) -> str:
-    if not isinstance(value, str):
-        raise SettingError(f"{name} is {shown}, which is no text")
-    text = value.strip()
-    if limits["choices"]:
-        if text not in limits["choices"]:
-            raise SettingError(f"{name} is {shown}; allowed: {allowed(limits)}")
-        return text
-    if not text or len(text) > LONGEST_BASE or not text.isprintable() or text.startswith("-"):
-        raise SettingError(f"{name} is {shown}, which is no model; allowed: a name, a folder or a hub id")
-    try:
-        spec_for(text)
-    except StudioError as error:
-        raise SettingError(f"{name}: {error.message}", hint=error.hint) from error
-    return text
-
-
-def _number(value: Any) -> float | None:
-    """A finite number out of a number or its plain spelling, None for everything else."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        return None
-    if isinstance(value, str) and (len(value) > 40 or "_" in value or not value.isascii()):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _hint(problems: list[str]) -> str:
-    if any(problem.startswith("there is no setting") for problem in problems):
-        return f"Settings: {', '.join(one.name for one in fields(TuneSettings))}."
-    return "Nothing was started. Correct the fields named above."

@@ -184,12 +184,18 @@ def _finite(value: Any) -> float | None:
 
 def arguments(folder: Path, settings: TuneSettings, plan: Plan, records: int) -> TrainingArguments:
     """The library's view of the settings."""
-    steps = settings.steps(records)
+    return training_arguments(folder, plan, steps=settings.steps(records), batch=settings.batch_size, accumulation=settings.gradient_accumulation,
+                              learning_rate=settings.learning_rate, schedule=settings.schedule, warmup_share=settings.warmup_share, seed=settings.seed)
+
+
+def training_arguments(folder: Path, plan: Plan, *, steps: int, batch: int, accumulation: int, learning_rate: float, schedule: str,
+                       warmup_share: float, seed: int) -> TrainingArguments:
+    """Arguments of a run that looks, saves and stops when `Watch` says so, and tells nobody but it."""
     return TrainingArguments(
-        output_dir=str(folder / CHECKPOINTS), max_steps=steps, per_device_train_batch_size=settings.batch_size,
-        per_device_eval_batch_size=settings.batch_size, gradient_accumulation_steps=settings.gradient_accumulation,
-        learning_rate=settings.learning_rate, lr_scheduler_type=settings.schedule, warmup_steps=int(settings.warmup_share * steps),
-        use_cpu=plan.device == "cpu", bf16=plan.precision == "bf16", fp16=plan.precision == "fp16", seed=settings.seed, data_seed=settings.seed,
+        output_dir=str(folder / CHECKPOINTS), max_steps=steps, per_device_train_batch_size=batch,
+        per_device_eval_batch_size=batch, gradient_accumulation_steps=accumulation,
+        learning_rate=learning_rate, lr_scheduler_type=schedule, warmup_steps=int(warmup_share * steps),
+        use_cpu=plan.device == "cpu", bf16=plan.precision == "bf16", fp16=plan.precision == "fp16", seed=seed, data_seed=seed,
         logging_steps=1, logging_nan_inf_filter=False, eval_strategy="no", save_strategy="no", save_total_limit=KEEP,
         remove_unused_columns=False, label_names=["labels"], report_to=[], disable_tqdm=True, dataloader_num_workers=0,
         dataloader_pin_memory=plan.device == "cuda", log_level="error", ddp_find_unused_parameters=int(os.environ.get("WORLD_SIZE", "1")) > 1)

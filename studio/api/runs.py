@@ -18,8 +18,9 @@ from pipeline.models.machine import hardware_of
 from pipeline.models.specs import SPECS, spec_for
 from pipeline.records import Job
 from pipeline.training import checks, command, settings
+from pipeline.training.child import last_words
 from pipeline.training.data import EVERYTHING, Gathered, gather
-from pipeline.training.run import LONGEST_NAME, last_words, planned
+from pipeline.training.run import LONGEST_NAME, planned
 from pipeline.training.runs import CONFIG, LOG, Run, all_runs, curves, difference, events, measured_pace, run_of
 from pipeline.training.settings import TuneSettings
 from studio.api.scores import machine_figures

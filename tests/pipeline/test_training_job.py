@@ -18,7 +18,7 @@ from pipeline import jobs
 from pipeline.errors import NotFound, SettingError, StudioError
 from pipeline.records import Job
 from pipeline.store import Store
-from pipeline.training.run import Seen, Tail, last_words
+from pipeline.training.child import Seen, Tail, last_words
 from pipeline.training.runs import all_runs, curves, difference, events, run_of
 
 SETTINGS = {"batch_size": 4, "lora_r": 4, "lora_alpha": 8, "learning_rate": 0.02, "held_out_share": 0.2}
