@@ -17,8 +17,8 @@ from pipeline.store.database import Database
 
 IN_FORCE = ("SELECT r.* FROM rating r WHERE r.retracts IS NULL AND r.id NOT IN (SELECT retracts FROM rating WHERE retracts IS NOT NULL)"
             " AND NOT EXISTS (SELECT 1 FROM rating n WHERE n.item_id = r.item_id AND n.rater = r.rater AND n.id > r.id AND n.retracts IS NULL"
-            " AND n.id NOT IN (SELECT retracts FROM rating WHERE retracts IS NOT NULL))")
-"""The last rating of each rater on each item that was not retracted."""
+            " AND (n.mode = 'settled') = (r.mode = 'settled') AND n.id NOT IN (SELECT retracts FROM rating WHERE retracts IS NOT NULL))")
+"""The last rating of each rater on each item that was not retracted. Who settles an item keeps the word given before: both are in force."""
 
 
 class Ratings:
@@ -28,13 +28,14 @@ class Ratings:
         self._db = database
 
     def add_items(self, items: Iterable[RatingItem]) -> list[int]:
-        """Ids in order. An item that is known already keeps its row and its ratings."""
+        """Ids in order. An item that is known already keeps its row and its ratings; one whose data set is gone takes the new place."""
         ids = []
         with self._db.write() as db:
             for item in items:
                 body = json.dumps({"question": item.question, "candidates": list(item.candidates), "facts": list(item.facts), "sources": list(item.sources)})
                 db.execute("INSERT INTO rating_item(digest, dataset_id, record_id, turn, kind, image, image_name, origin, body, created_at)"
-                           " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING",
+                           " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE SET dataset_id = excluded.dataset_id, record_id = excluded.record_id,"
+                           " turn = excluded.turn WHERE rating_item.dataset_id IS NULL AND excluded.dataset_id IS NOT NULL",
                            (item.digest, item.dataset_id, item.record_id, item.turn, item.kind, item.image, item.image_name, item.origin, body, time.time()))
                 ids.append(int(db.execute("SELECT id FROM rating_item WHERE digest = ?", (item.digest,)).fetchone()[0]))
         return ids
@@ -59,7 +60,8 @@ class Ratings:
             raise SettingError(f"{len(rating.scores)} scores for {len(item.candidates)} candidates", hint="Reload the page.", place=f"item {rating.item_id}")
         with self._db.write() as db:
             cursor = self._insert(db, rating)
-            db.execute("DELETE FROM rating_draft WHERE item_id = ? AND rater = ?", (rating.item_id, rating.rater))
+            if rating.mode != "settled":
+                db.execute("DELETE FROM rating_draft WHERE item_id = ? AND rater = ?", (rating.item_id, rating.rater))
         return cursor
 
     def add_many(self, ratings: Sequence[Rating]) -> list[int]:
@@ -92,12 +94,31 @@ class Ratings:
                              (kind, kind, dataset_id, dataset_id, rater, rater))
         return [_rating(row) for row in rows]
 
+    def digests(self, *, kind: str | None = None, dataset_id: int | None = None) -> dict[int, str]:
+        """{item id: digest} without the bodies: what a queue needs to know which items were judged."""
+        return {row["id"]: row["digest"] for row in self._db.rows(
+            "SELECT id, digest FROM rating_item WHERE (? IS NULL OR kind = ?) AND (? IS NULL OR dataset_id = ?)", (kind, kind, dataset_id, dataset_id))}
+
+    def raters(self) -> list[tuple[str, int]]:
+        """(name, items with a word in force), the one who rated last first; settled words and skips count too."""
+        return [(row["rater"], row["n"]) for row in self._db.rows(f"SELECT rater, count(DISTINCT item_id) AS n FROM ({IN_FORCE}) GROUP BY rater ORDER BY max(id) DESC")]
+
     def keep_draft(self, item_id: int, rater: str, body: dict[str, Any]) -> None:
         """Remember what a person has begun to say, as it stands in the screen."""
         self.item(item_id)
         with self._db.write() as db:
             db.execute("INSERT INTO rating_draft VALUES (?, ?, ?, ?) ON CONFLICT (item_id, rater) DO UPDATE SET body = excluded.body, updated_at = excluded.updated_at",
                        (item_id, rater, json.dumps(body), time.time()))
+
+    def draft(self, item_id: int, rater: str) -> dict[str, Any] | None:
+        """What this rater has begun on this item, None where nothing is."""
+        row = self._db.row("SELECT body FROM rating_draft WHERE item_id = ? AND rater = ?", (item_id, rater))
+        return json.loads(row["body"]) if row else None
+
+    def drop_draft(self, item_id: int, rater: str) -> None:
+        """Forget what was begun: the person emptied it."""
+        with self._db.write() as db:
+            db.execute("DELETE FROM rating_draft WHERE item_id = ? AND rater = ?", (item_id, rater))
 
     def drafts(self, rater: str) -> dict[int, dict[str, Any]]:
         """{item id: what was begun}, latest first."""

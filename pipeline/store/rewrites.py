@@ -46,6 +46,15 @@ class Rewrites:
     def of_record(self, record_id: int) -> list[Rewrite]:
         return self._fold("w.record_id = ?", (record_id,))
 
+    def proposed(self, record_ids: Sequence[int]) -> list[Rewrite]:
+        """Every proposal for these records, whatever was said of it: `verdict` is not filled in. By id."""
+        found: list[Rewrite] = []
+        for start in range(0, len(record_ids), 500):
+            part = [int(one) for one in record_ids[start:start + 500]]
+            marks = ",".join("?" * len(part))
+            found += [_rewrite(row, "pending", None) for row in self._db.rows(f"SELECT * FROM rewrite WHERE kept = 0 AND record_id IN ({marks})", tuple(part))]
+        return sorted(found, key=lambda rewrite: rewrite.id)
+
     def keys(self, dataset_id: int) -> list[tuple[str, int]]:
         """(key, how many rewrites), the newest key first."""
         return [(r[0], r[1]) for r in self._db.rows(
