@@ -81,18 +81,21 @@ def worse_texts(items: Sequence[Rated], *, each: int = 2, seed: int = 0) -> list
     return made
 
 
-def _shuffled(text: str, chance: random.Random) -> str:
+def shuffled(text: str, chance: random.Random) -> str:
+    """The same words in another order."""
     words = text.split()
     chance.shuffle(words)
     return " ".join(words)
 
 
-def _thinned(text: str, chance: random.Random) -> str:
+def thinned(text: str, chance: random.Random) -> str:
+    """About a third of the words left out, never all."""
     words = text.split()
-    return " ".join(word for word in words if chance.random() > 0.35) or words[0]
+    return " ".join(word for word in words if chance.random() > 0.35) or " ".join(words[:1])
 
 
-def _repeated(text: str, chance: random.Random) -> str:
+def repeated(text: str, chance: random.Random) -> str:
+    """Sentences said again: one, and one more for every two there are."""
     sentences = re.split(r"(?<=[.?!])\s+", text)
     return " ".join([*sentences, *[chance.choice(sentences) for _ in range(1 + len(sentences) // 2)]])
 
@@ -125,6 +128,9 @@ def _picks(texts: Sequence[str], most: int) -> Make:
 
 
 def _other_answer(items: Sequence[Rated], item: Rated, chance: random.Random) -> str:
+    """An answer about another image; of this one, its words in another order, where there is no other."""
+    if all(one.image == item.image for one in items):
+        return shuffled(chance.choice(item.texts).partition("\nAnswer:")[2], chance)
     other = item
     while other.image == item.image:
         other = chance.choice(items)
@@ -132,10 +138,10 @@ def _other_answer(items: Sequence[Rated], item: Rated, chance: random.Random) ->
 
 
 QUESTION_KINDS: dict[str, Make] = {
-    "shuffled": _shuffled, "thinned": _thinned, "repeated": _repeated, "padded": _padded, "scribbled": _scribbled,
+    "shuffled": shuffled, "thinned": thinned, "repeated": repeated, "padded": _padded, "scribbled": _scribbled,
     "empty": _picks(EMPTY_QUESTIONS, 3), "empty again": _picks(EMPTY_QUESTIONS, 5), "unanswerable": _picks(UNANSWERABLE_QUESTIONS, 2),
 }
 ANSWER_KINDS: dict[str, Make] = {
-    "shuffled": _shuffled, "thinned": _thinned, "repeated": _repeated, "padded": _padded, "cut": _cut, "empty": _pick(EMPTY_ANSWERS),
-    "refusal": _pick(REFUSALS), "off the point": _shuffled,
+    "shuffled": shuffled, "thinned": thinned, "repeated": repeated, "padded": _padded, "cut": _cut, "empty": _pick(EMPTY_ANSWERS),
+    "refusal": _pick(REFUSALS), "off the point": shuffled,
 }

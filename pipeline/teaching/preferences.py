@@ -18,6 +18,8 @@ from pipeline.scoring.contract import Kind, answer_text, question_text
 
 HELD_OUT_SHARE = 0.2
 SPLIT_SEED = 0
+FEWEST_PAIRS = 20
+"""Strictly ordered pairs below which training teaches nothing: refused."""
 
 
 @dataclass(frozen=True)

@@ -36,11 +36,10 @@ from pipeline.teaching.card import card
 from pipeline.teaching.features import cache_key, cached, demo_photo_names, extract, photo_files
 from pipeline.teaching.heads import Lesson, Recipe
 from pipeline.teaching.measures import Accuracy, across_accuracy, length_values, pair_accuracy, tfidf_values
-from pipeline.teaching.preferences import HELD_OUT_SHARE, SPLIT_SEED, Rated, count_pairs, image_digest, is_held_out, read_rated
+from pipeline.teaching.preferences import FEWEST_PAIRS, HELD_OUT_SHARE, SPLIT_SEED, Rated, count_pairs, image_digest, is_held_out, read_rated
 
 log = logging.getLogger(__name__)
 
-FEWEST_PAIRS = 20
 SWAPPED_ITEMS = 120
 """Items whose texts are read behind a second picture too, to learn what a picture alone changes."""
 RIDGES = (3e3, 6e3, 1.2e4)
