@@ -33,6 +33,7 @@ from pipeline.scoring.scorers import Scorer
 from pipeline.scoring.variants import Row, Values, Variant, advise, finished, read_variants
 from pipeline.scoring.windows import image_problem
 from pipeline.store.scores import ScoreTable
+from pipeline.teaching.adoption import with_scorers
 
 if TYPE_CHECKING:
     from pipeline.worker import JobContext
@@ -63,7 +64,7 @@ def run(context: "JobContext") -> dict[str, Any]:
     dataset_id = context.job.dataset_id
     if dataset_id is None:
         raise SettingError("a comparison needs a data set", hint="Import one, or open the demo.")
-    scorers = wanted_scorers(context.params)
+    scorers = wanted_scorers(with_scorers(context, context.params))
     size, seed = _whole(context.params, "sample", SAMPLE, LARGEST_SAMPLE), _whole(context.params, "seed", 0, 2**32 - 1, least=0)
     device = context.params.get("device") or "auto"
     context.step(0, 0, "Looking at the machine", "")

@@ -25,6 +25,7 @@ from pipeline.scoring.forward import Row, pooled, prefix_of
 from pipeline.scoring.occlusion import LONGEST_SIDE, Grid, Span, Subject, grid_of, spans_of
 from pipeline.scoring.run import KINDS, image_problem, image_reader, load_base, wanted_scorers
 from pipeline.scoring.scorers import Scorer
+from pipeline.teaching.adoption import with_scorers
 
 if TYPE_CHECKING:
     import torch
@@ -228,7 +229,7 @@ def run(context: "JobContext") -> dict[str, Any]:
     params = context.params
     context.step(0, 0, "Loading", "Reading scorer and model")
     record, subject = place_of(context)
-    scorers = wanted_scorers({**params, "kinds": [subject.kind]})
+    scorers = wanted_scorers(with_scorers(context, {**params, "kinds": [subject.kind]}))
     loaded, scorer = load_base(context, scorers), scorers[0]
     key = scorer.key(loaded.plan).digest
     if params.get("key", key) != key:

@@ -5,9 +5,9 @@ Resume is the store's anti-join: what has its scores under the same key is not l
 in the batches of an undisturbed run. A record or image that a worker died on is tried alone, and set aside when a second one
 dies on it.
 
-Parameters of `run` (all optional): kinds ["question", "answer"] · scorers {"question": name, "answer": name} · base (for scorers
-in the authors' layout) · image_preparation "pad" or "crop" · precision, quantization, device ("auto" …) · record_ids [..] (default: all) ·
-workers (processes that share the run; default: one a GPU) · ray (true: a Ray of its own on this machine) · ray_address
+Parameters of `run` (all optional): kinds ["question", "answer"] · scorers {"question": name, "answer": name} (default: the
+adopted ones) · base (for scorers in the authors' layout) · image_preparation "pad" or "crop" · precision, quantization, device
+("auto" …) · record_ids [..] (default: all) · workers (processes that share the run; default: one a GPU) · ray (true: a Ray of its own on this machine) · ray_address
 ("host:port" of the head of a Ray cluster, or "auto" on a machine that belongs to one).
 """
 
@@ -31,6 +31,7 @@ from pipeline.scoring.executors import Assignment, Executor, image_reader, in_th
 from pipeline.scoring.scorers import Scorer, active, load_scorer
 from pipeline.scoring.sharing import workers_for
 from pipeline.scoring.windows import image_problem, window_ids
+from pipeline.teaching.adoption import with_scorers
 
 if TYPE_CHECKING:
     from pipeline.worker import JobContext
@@ -46,7 +47,7 @@ def run(context: "JobContext") -> dict[str, Any]:
     if dataset_id is None:
         raise SettingError("scoring needs a data set", hint="Import one, or open the demo.")
     context.step(0, 0, "Loading", "Reading scorers and model")
-    scorers = wanted_scorers(context.params)
+    scorers = wanted_scorers(with_scorers(context, context.params))
     if context.params.get("ray") or context.params.get("ray_address"):
         from pipeline.scoring.cluster import Cluster
 
@@ -109,7 +110,7 @@ def score_text(context: "JobContext") -> dict[str, Any]:
     kind = params.get("kind", "answer")
     if kind not in KINDS:
         raise SettingError(f"{kind!r} is no kind of score", hint="Choose question or answer.")
-    scorers = wanted_scorers({**params, "kinds": [kind]})
+    scorers = wanted_scorers(with_scorers(context, {**params, "kinds": [kind]}))
     loaded = load_base(context, scorers)
     image, problem = _image_of(context)
     if problem:

@@ -12,6 +12,7 @@ from pipeline.errors import NothingKept, SettingError
 from pipeline.records import INSTRUCTION_TYPES
 from pipeline.scoring import scorers
 from pipeline.store import RecordFilter, Store
+from pipeline.teaching.adoption import choosable
 
 KINDS = ("question", "answer")
 PRECISIONS = ("auto", "bf16", "fp16", "fp32")
@@ -69,8 +70,11 @@ class ScoreWish:
         return None if count >= len(ids) else [ids[place * len(ids) // count] for place in range(count)]
 
 
-def read_wish(body: Any) -> ScoreWish:
-    """Check a JSON body {"dataset", "kinds", "precision", "quantization", "records", "image", "scorers", "workers"}. Raises SettingError naming what is wrong."""
+def read_wish(body: Any, store: Store | None = None) -> ScoreWish:
+    """Check a JSON body {"dataset", "kinds", "precision", "quantization", "records", "image", "scorers", "workers"}. Raises SettingError naming what is wrong.
+
+    With a store the workspace's own scorers may be named as far as people adopted or kept them, without one only those that ship.
+    """
     if not isinstance(body, dict):
         raise SettingError("this is no scoring request", hint="Send an object with dataset and kinds.")
     dataset = body.get("dataset")
@@ -92,17 +96,18 @@ def read_wish(body: Any) -> ScoreWish:
     workers = body.get("workers", "auto")
     if workers != "auto" and (isinstance(workers, bool) or not isinstance(workers, int) or not 1 <= workers <= MOST_WORKERS):
         raise SettingError(f"{_shown(workers)} is no number of workers", hint="Send auto, or a whole number from 1 on.", place="workers")
-    return ScoreWish(dataset, kinds, chosen["precision"], chosen["quantization"], records, chosen["image"], _scorers(body.get("scorers", {})),
+    return ScoreWish(dataset, kinds, chosen["precision"], chosen["quantization"], records, chosen["image"], _scorers(body.get("scorers", {}), store),
                      None if workers == "auto" else workers)
 
 
-def _scorers(told: Any) -> dict[str, str]:
-    """Scorers by kind, installed ones only: a page must not point the studio at folders of its own choice."""
+def _scorers(told: Any, store: Store | None) -> dict[str, str]:
+    """Scorers by kind, known ones only: a page must not point the studio at folders of its own choice."""
     if not isinstance(told, dict) or any(kind not in KINDS for kind in told):
         raise SettingError(f"{_shown(told)} names no scorers", hint="Send an object with question, answer or both.", place="scorers")
     for kind, name in told.items():
-        if name not in scorers.available(kind):
-            raise SettingError(f"{_shown(name)} is no {kind} scorer here", hint=f"Choose one of {', '.join(scorers.available(kind)) or 'none yet'}.", place="scorers")
+        names = scorers.available(kind) if store is None else [scorer.reference for scorer in choosable(store, store.workspace, kind)]
+        if name not in names:
+            raise SettingError(f"{_shown(name)} is no {kind} scorer to choose here", hint=f"Choose one of {', '.join(names) or 'none yet'}.", place="scorers")
     return {kind: told[kind] for kind in KINDS if kind in told}
 
 

@@ -10,6 +10,7 @@ import json
 import time
 from dataclasses import asdict, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query
@@ -27,6 +28,7 @@ from pipeline.scoring.estimate import seconds, seconds_like, work_of
 from pipeline.scoring.reuse import reuse
 from pipeline.scoring.sharing import workers_for, worth_offering
 from pipeline.store.database import Database
+from pipeline.teaching import adoption
 from studio.api.score_views import score_examples, score_spread
 from studio.api.score_wish import KINDS, ScoreWish, read_wish
 from studio.api.shapes import Id, QueryId, job_shape
@@ -47,7 +49,7 @@ def overview(context: StudioContext, dataset_id: int) -> dict[str, Any]:
     """Scorers, the model's state, the keys of a data set with counts and reasons, and the last run. Raises NotFound."""
     dataset = context.store.datasets.get(dataset_id)
     runs = context.store.jobs.recent(dataset_id=dataset_id, kinds=["score"], limit=1)
-    cards = scorer_cards()
+    cards = scorer_cards(context)
     missing = sorted({card["base"] for card in cards if card["active"] and not _model_ready(card["base"])})
     return {
         "dataset": {"id": dataset.id, "name": dataset.name, "records": dataset.record_count},
@@ -69,18 +71,25 @@ def _model_ready(base: str) -> bool:
     return base != "embedded" or embedded_ready()
 
 
-def scorer_cards() -> list[dict[str, Any]]:
-    """Every shipped scorer as its scorer.json and CARD.md tell: name, kind, base, measured figures, text of the card."""
-    cards = []
-    for name in scorers.available():
-        folder = scorers.scorers_dir() / name
-        told = json.loads((folder / scorers.SPEC).read_text(encoding="utf-8"))
-        card = folder / "CARD.md"
-        cards.append({"name": name, "kind": told["kind"], "kind_label": KIND_LABELS.get(told["kind"], told["kind"]), "base": told["base"],
-                      "base_label": _label(told["base"]), "revision": str(told["sha256"])[:8], "active": scorers.active(told["kind"]) == name,
-                      "figures": told.get("figures", {}), "training": told.get("training", {}),
-                      "card": card.read_text(encoding="utf-8")[:40_000] if card.is_file() else ""})
-    return sorted(cards, key=lambda one: (KINDS.index(one["kind"]), not one["active"], one["name"]))
+def scorer_cards(context: StudioContext | None = None) -> list[dict[str, Any]]:
+    """Every scorer that may be chosen, as its scorer.json and CARD.md tell: name, kind, base, measured figures, text of the card.
+
+    Of a workspace: those that ship, and those people adopted or kept; `active` is the present one. Without one only those that ship.
+    """
+    if context is None:
+        found = [(kind, scorers.active(kind) == name, name, scorers.scorers_dir() / name) for kind in KINDS for name in scorers.available(kind)]  # type: ignore[arg-type]
+    else:
+        found = [(scorer.kind, scorer.standing == "present", scorer.reference, scorer.folder)
+                 for kind in KINDS for scorer in adoption.choosable(context.store, context.workspace, kind)]  # type: ignore[arg-type]
+    return sorted((_card(*one) for one in found), key=lambda one: (KINDS.index(one["kind"]), not one["active"], one["name"]))
+
+
+def _card(kind: str, active: bool, name: str, folder: Path) -> dict[str, Any]:
+    told = json.loads((folder / scorers.SPEC).read_text(encoding="utf-8")) if (folder / scorers.SPEC).is_file() else {}
+    card = folder / "CARD.md"
+    return {"name": name, "kind": kind, "kind_label": KIND_LABELS[kind], "base": told.get("base", ""), "base_label": _label(told.get("base", "")),
+            "revision": str(told.get("sha256", ""))[:8], "active": active, "figures": told.get("figures", {}), "training": told.get("training", {}),
+            "card": card.read_text(encoding="utf-8")[:40_000] if card.is_file() else ""}
 
 
 def _label(base: str) -> str:
@@ -118,7 +127,7 @@ def planned(context: StudioContext, wish: ScoreWish) -> dict[str, Any]:
     Raises SettingError where the wish can't be met here (with the nearest that can), NotFound for a foreign data set.
     """
     dataset = context.store.datasets.get(wish.dataset_id)
-    chosen = [_scorer(kind, wish) for kind in wish.kinds]
+    chosen = [_scorer(context, kind, wish) for kind in wish.kinds]
     asked = wish.record_ids(context.store)
     machine = machine_figures(context)
     if machine is None:
@@ -174,11 +183,12 @@ def machine_figures(context: StudioContext) -> Job | None:
     return None
 
 
-def _scorer(kind: str, wish: ScoreWish) -> dict[str, Any]:
-    """What scorer.json says of the scorer of a kind, with the image preparation asked for. Raises SettingError where none is installed."""
-    name = wish.scorers.get(kind) or scorers.active(kind)  # type: ignore[arg-type]
-    told = json.loads((scorers.scorers_dir() / name / scorers.SPEC).read_text(encoding="utf-8"))
-    return {"name": name, **told, **({} if wish.image_preparation == "auto" else {"image_preparation": wish.image_preparation})}
+def _scorer(context: StudioContext, kind: str, wish: ScoreWish) -> dict[str, Any]:
+    """What the description of a kind's scorer says, with the image preparation asked for. Raises SettingError where none can be used."""
+    named = wish.scorers.get(kind)
+    known = (adoption.find(context.store, context.workspace, kind, named) if named else adoption.present(context.store, context.workspace, kind))  # type: ignore[arg-type]
+    told = known.told or {"kind": kind, "base": known.base, "sha256": known.revision, "image_preparation": known.image_preparation, "features": [{"layer": -1, "pool": "last"}]}
+    return {**told, "name": known.name, **({} if wish.image_preparation == "auto" else {"image_preparation": wish.image_preparation})}
 
 
 def _stage(context: StudioContext, dataset_id: int, records: int, told: dict[str, Any], found: Plan, asked: list[int] | None) -> dict[str, Any]:
@@ -235,7 +245,7 @@ def _pace(context: StudioContext, found: Plan, chosen: list[dict[str, Any]], wor
 
 
 def _depth(told: dict[str, Any], layers: int) -> float:
-    wanted = [entry["layer"] for entry in told["features"]]
+    wanted = [entry["layer"] for entry in told.get("features", ())] or [-1]
     return 1.0 if any(layer < 0 for layer in wanted) else max(wanted) / layers
 
 
@@ -245,7 +255,7 @@ def start(context: StudioContext, wish: ScoreWish) -> Job:
     if not dataset.record_count:
         raise SettingError(f"{dataset.name} has no records", hint="Import a data set with records first.")
     for kind in wish.kinds:
-        if not _model_ready(_scorer(kind, wish)["base"]):
+        if not _model_ready(_scorer(context, kind, wish)["base"]):
             raise ModelError("the embedded model is not on this machine yet", hint="Run `make model` once in the studio's folder, then start again.")
     running = next((job for job in context.store.jobs.active("model") if job.kind == "score" and job.dataset_id == dataset.id), None)
     if running is not None:
@@ -284,11 +294,11 @@ def router(context: StudioContext) -> APIRouter:
 
     @routes.post("")
     def begin(body: Annotated[Any, Body()] = None) -> dict[str, Any]:
-        return job_shape(start(context, read_wish(body)))
+        return job_shape(start(context, read_wish(body, context.store)))
 
     @routes.post("/plan")
     def before(body: Annotated[Any, Body()] = None) -> dict[str, Any]:
-        return planned(context, read_wish(body))
+        return planned(context, read_wish(body, context.store))
 
     @routes.get("/spread")
     def spread(dataset: QueryId, question_key: Digest = "", answer_key: Digest = "") -> dict[str, Any]:
