@@ -213,4 +213,16 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (key, text)
     ) WITHOUT ROWID;
     """,
+    # 6: what counts where two lines of preference files contradict each other
+    """
+    CREATE TABLE contradiction_choice (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        first INTEGER NOT NULL REFERENCES rating(id),
+        later INTEGER NOT NULL REFERENCES rating(id),
+        choice TEXT NOT NULL CHECK (choice IN ('both', 'first', 'later', 'open')),
+        replaced INTEGER REFERENCES rating(id),
+        author TEXT NOT NULL,
+        created_at REAL NOT NULL
+    );
+    """,
 )
