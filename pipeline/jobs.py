@@ -31,6 +31,7 @@ KINDS: dict[str, tuple[str, str]] = {
     # kind → (handler, lane). A new kind of work is one row here and one function `run(context) -> dict`.
     "import": ("pipeline.importing:run", "io"),
     "export": ("pipeline.exporting:run", "io"),
+    "import_ratings": ("pipeline.teaching.exchange.importing:run", "io"),
     "score": ("pipeline.scoring.run:run", "model"),
     "score_text": ("pipeline.scoring.run:score_text", "model"),
     "rewrite": ("pipeline.rewriting.run:run", "model"),
@@ -40,6 +41,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "probe": ("pipeline.models.machine:run", "model"),
     "tune": ("pipeline.training.run:run", "model"),
     "ask": ("pipeline.training.ask:run", "model"),
+    "teach": ("pipeline.teaching.reward.run:run", "model"),
 }
 LANES = ("io", "model")
 URGENT = 10
