@@ -6,34 +6,22 @@ With --json standard output holds exactly one object, errors included; progress 
 
 from __future__ import annotations
 
-import inspect
-import json
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from pipeline import jobs
+from pipeline import cli_teach
+from pipeline.cli_frame import JsonOption, Session, WorkspaceOption, verb
 from pipeline.curation import CURRENT, curate, funnel
-from pipeline.errors import SettingError, StudioError
-from pipeline.records import INSTRUCTION_TYPES, Job
+from pipeline.errors import SettingError
+from pipeline.records import INSTRUCTION_TYPES
 from pipeline.selection import ALL, Cut, SelectionSpec, funnel_counts
-from pipeline.settings import default_workspace
-from pipeline.store import Store
-from pipeline.workspace import Workspace
 
 app = typer.Typer(name="pipeline", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
-                  help="Align² Studio on the command line: import, score, select, rewrite, export, tune, judge, compare, doctor.")
+                  help="Align² Studio on the command line: import, score, select, rewrite, export, tune, teach, judge, compare, doctor.")
+app.add_typer(cli_teach.app)
 
-WorkspaceOption = Annotated[Path | None, typer.Option("--workspace", metavar="DIR", help="Folder of the workspace; the screen uses the same one.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the data set.")]
 SelectionOption = Annotated[str | None, typer.Option("--selection", help="A stored selection; without it the one that is open in the screen.")]
 PrecisionOption = Annotated[str, typer.Option(help="auto, bf16, fp16 or fp32.")]
@@ -41,68 +29,6 @@ QuantizationOption = Annotated[str, typer.Option(help="auto, none, int8 or nf4."
 QuestionScorerOption = Annotated[str | None, typer.Option(metavar="NAME_OR_DIR", help="Question scorer: a name, or a folder (also in the layout of the authors' reward adapters).")]
 AnswerScorerOption = Annotated[str | None, typer.Option(metavar="NAME_OR_DIR", help="Answer scorer: a name, or a folder.")]
 BaseOption = Annotated[str | None, typer.Option(metavar="NAME_OR_DIR", help="Base model of the scorers, in place of the one they name.")]
-
-
-@dataclass
-class Session:
-    """One verb's run: the workspace it works on and the way it prints."""
-
-    workspace: Workspace
-    store: Store
-    as_json: bool
-
-    def run(self, kind: str, dataset_id: int | None, params: dict[str, Any]) -> Job:
-        """Submit a job, show its progress on standard error, stop it on Ctrl-C, and return it ended."""
-        job = jobs.submit(self.store, kind, dataset_id, params)
-        supervisor = jobs.Supervisor(self.workspace, self.store)
-        console = Console(stderr=True)
-        bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
-                       console=console, transient=True, disable=not console.is_terminal)
-        with bar:
-            task = bar.add_task(kind, total=None, rate="")
-
-            def show(now: Job) -> None:
-                bar.update(task, description=now.stage or kind, completed=now.done, total=now.total or None, rate=f"{now.rate:.1f}/s" if now.rate else "")
-
-            try:
-                ended = jobs.wait(self.store, supervisor, job, on_progress=show)
-            except KeyboardInterrupt:
-                self.store.jobs.cancel(job.id)
-                raise
-        if ended.state == "cancelled":
-            raise StudioError(f"job {job.id} was stopped", hint="What was done is kept; the same command goes on from there.")
-        return ended
-
-
-def verb(function: Callable[..., dict[str, Any]]) -> Callable[..., None]:
-    """Open the workspace, run the verb, print its object, and turn errors into an exit status."""
-
-    @wraps(function)
-    def wrapped(*args: Any, context: typer.Context, workspace: Path | None = None, as_json: bool = False, **rest: Any) -> None:
-        told = context.obj or {}
-        as_json = as_json or told.get("json", False)
-        try:
-            opened = Workspace.open(workspace or told.get("workspace") or default_workspace())
-            result = function(Session(opened, Store(opened), as_json), *args, **rest)
-        except StudioError as error:
-            _print_error(error, as_json)
-            raise typer.Exit(1) from error
-        except KeyboardInterrupt:
-            _print_error(StudioError("stopped", hint="What was done is kept; the same command goes on from there."), as_json)
-            raise typer.Exit(130) from None
-        ok = result.pop("_ok", True)
-        _print(result, as_json)
-        if not ok:
-            raise typer.Exit(1)
-
-    # Typer reads the signature: the session is ours, workspace and --json are every verb's.
-    parameters = [p for name, p in inspect.signature(function, eval_str=True).parameters.items() if name != "session"]
-    parameters += [inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),
-                   inspect.Parameter("workspace", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=WorkspaceOption),
-                   inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=JsonOption)]
-    wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    wrapped.__annotations__ = {p.name: p.annotation for p in parameters}
-    return wrapped
 
 
 @app.callback()
@@ -292,24 +218,6 @@ def doctor(session: Session) -> dict[str, Any]:
 
     report = examine(session.workspace, session.store)
     return {**report, "_ok": report["ok"]}
-
-
-def _print(result: dict[str, Any], as_json: bool) -> None:
-    result = {key: value for key, value in result.items() if value is not None}
-    if as_json:
-        print(json.dumps(result, ensure_ascii=False, default=str))
-        return
-    table = Table(show_header=False, box=None, pad_edge=False)
-    for key, value in result.items():
-        table.add_row(key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2, default=str))
-    Console(markup=False, highlight=False, soft_wrap=True).print(table)
-
-
-def _print_error(error: StudioError, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps({"error": error.message, "place": error.place, "hint": error.hint}, ensure_ascii=False))
-    else:
-        print(error.show(), file=sys.stderr)
 
 
 def main() -> None:

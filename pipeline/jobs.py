@@ -41,6 +41,8 @@ KINDS: dict[str, tuple[str, str]] = {
     "probe": ("pipeline.models.machine:run", "model"),
     "tune": ("pipeline.training.run:run", "model"),
     "ask": ("pipeline.training.ask:run", "model"),
+    "trial": ("pipeline.teaching.trial:run", "model"),
+    "trust": ("pipeline.teaching.trust_run:run", "model"),
     "teach": ("pipeline.teaching.reward.run:run", "model"),
 }
 LANES = ("io", "model")

@@ -62,7 +62,7 @@ class ByLength(Sampler[int]):
 class TuneTrainer(Trainer):
     """Checkpoints hold trained parameters only; evaluation weighs by tokens, not by batches."""
 
-    def __init__(self, learner: Learner, settings: TuneSettings, arguments: TrainingArguments, stopping: Callable[[], bool], **rest: Any) -> None:
+    def __init__(self, learner: Any, settings: Any, arguments: TrainingArguments, stopping: Callable[[], bool], **rest: Any) -> None:
         super().__init__(learner, arguments, **rest)
         self.settings = settings
         self.learner = learner
@@ -123,9 +123,11 @@ class TuneTrainer(Trainer):
 
 
 class Watch(TrainerCallback):
-    """Decides when to look at held-out records, save and stop, and reports every step."""
+    """Decides when to look at held-out records, save and stop, and reports every step. `pace` is what speed is counted in."""
 
-    def __init__(self, settings: TuneSettings, report: Report, stopping: Callable[[], bool], tokens: Callable[[], int], held_out: bool) -> None:
+    pace = "tokens_per_s"
+
+    def __init__(self, settings: Any, report: Report, stopping: Callable[[], bool], tokens: Callable[[], int], held_out: bool) -> None:
         self.settings, self.report, self.stopping, self.tokens, self.held_out = settings, report, stopping, tokens, held_out
         self._ends: deque[tuple[float, int]] = deque(maxlen=30)  # (clock, step): evaluation and saving included, for the time left
         self._steps: deque[tuple[float, int]] = deque(maxlen=30)  # (seconds, tokens) of training alone, for the speed
@@ -162,7 +164,7 @@ class Watch(TrainerCallback):
         (since, first), (now, step) = self._ends[0], self._ends[-1]
         seconds, tokens = (sum(part) for part in zip(*self._steps))
         self.report({"event": "step", "step": state.global_step, "of": state.max_steps, "loss": loss, "learning_rate": float(logs["learning_rate"]),
-                     "grad_norm": _finite(logs.get("grad_norm")), "epoch": state.epoch, "tokens_per_s": tokens / max(seconds, 1e-9),
+                     "grad_norm": _finite(logs.get("grad_norm")), "epoch": state.epoch, self.pace: tokens / max(seconds, 1e-9),
                      "left_s": (state.max_steps - step) * (now - since) / max(step - first, 1)})
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: dict[str, float] | None = None, **rest: Any) -> None:
