@@ -42,17 +42,17 @@ def start_import(context: StudioContext, wish: ImportWish) -> Job:
     waiting = [job for job in context.store.jobs.active() if job.kind == "import" and str(job.params.get("name", "")).casefold() == name.casefold()]
     if waiting or context.store.datasets.find(name):
         raise SettingError(f"a data set named {name!r} is already here", hint="Choose another name, or delete the old one first.", place="Name")
-    file = _place(context, wish.file, "File")
+    file = place_of(context, wish.file, "File")
     if file is None:
         raise SettingError("no data file was named", hint="Choose a LLaVA JSON or JSONL file.", place="File")
     if not file.is_file():
         raise SettingError(f"{file} is not a file", hint="Name the JSON or JSONL file itself.", place="File")
-    images = _place(context, wish.images, "Images")
+    images = place_of(context, wish.images, "Images")
     sent = [place.upload for place in (wish.file, wish.images) if place.upload]
     return context.submit("import", None, {"name": name, "file": str(file), "images": str(images) if images else "", "uploaded": bool(sent), "uploads": sent})
 
 
-def _place(context: StudioContext, place: Place, label: str) -> Path | None:
+def place_of(context: StudioContext, place: Place, label: str) -> Path | None:
     """The path a wish means, None where it names nothing. Raises SettingError where nothing is there."""
     if place.upload:
         return uploads.find(context.workspace, place.upload).path
