@@ -91,7 +91,6 @@ def import_ratings(store: Store, workspace: Workspace, wish: Wish, *, progress: 
         pictures = Pictures(store, store.preference_files.pictures(wish.dataset_id) if wish.dataset_id is not None else (), source)
         report, format = Report(), None
         keeper = _Keeper(store, pictures, report, wish, time.time() if since is None else since)
-        total = max(1, text.size)
         for row, place, found, share in _lines(wish.file, text.chunks()):
             if isinstance(found, Problem):
                 report.add_bad(found)
@@ -105,11 +104,11 @@ def import_ratings(store: Store, workspace: Workspace, wish: Wish, *, progress: 
                 else:
                     report.add_good(row, place, told)
                     if keeper.add(told):
-                        progress(int(share * total), total, "reading")
+                        progress(report.lines, max(report.lines, round(report.lines / max(share, 1e-6))), "reading")
         keeper.flush()
         if not report.good:
             raise _nothing_good(wish.file, report, format)
-        progress(total, total, "comparing with other files")
+        progress(report.lines, report.lines, "comparing with other files")
         told_of = _contradictions(store, wish, keeper.rater)
     finally:
         source.close()
