@@ -1,19 +1,19 @@
 // The form of a run: fields from the server's one table, the check before launch, and the command as it will run.
-import { activeJobs, api, debounce, el, fill, fmt, icon, openTab, problem, refresh, setParams, studio, tell, toast } from "../studio.js";
+import { CommandBox, baseField, findingsList, knobField } from "../run-parts.js";
+import { activeJobs, api, debounce, el, fill, fmt, icon, openTab, problem, refresh, setParams, studio, tell } from "../studio.js";
 
 const ASK_AGAIN_MS = 500;
 const SAVED = "align2-tune-form";
-const LEVELS = { good: ["check", "good-text"], warn: ["warn", "warn-text"], bad: ["close", "bad-text"] };
 const CHOICES = { lora: "LoRA", qlora: "QLoRA, 4-bit base" };
-const LANGUAGES = [["shell", "Shell"], ["python", "Python"], ["yaml", "YAML"]];
 
 export class LaunchForm {
   /** `node` takes the fields, `beside` what is known before a launch and the launch itself. */
   constructor(node, beside, { changed }) {
-    Object.assign(this, { node, beside, changed, asked: 0, language: "shell", drawn: false });
+    Object.assign(this, { node, beside, changed, asked: 0, drawn: false });
     this.check = el("div", { class: "stack tight", "aria-live": "polite" });
     this.facts = el("dl", { class: "facts" });
     this.command = el("div", { class: "stack tight" });
+    this.commands = new CommandBox(this.command);
     this.action = el("div", { class: "stack tight" });
     fill(beside, el("h2", { text: "Before launch" }), el("div", { class: "tune-known" }, this.check, el("div", { class: "stack" }, this.facts, this.action)), this.command);
     this.later = debounce(() => this.ask(), 350);
@@ -58,35 +58,9 @@ export class LaunchForm {
 
   field(one) {
     const value = this.told[one.name] ?? one.default;
-    const set = (to) => { this.told = { ...this.told, [one.name]: to }; this.moved(); };
-    const title = `${one.help}${one.range ? ` Allowed: ${one.range}.` : ""}`;
-    if (one.kind === "switch") {
-      const box = el("input", { type: "checkbox", checked: value, on: { change: () => set(box.checked) } });
-      return el("label", { class: "tune-switch", title, data: { field: one.name } }, box, el("span", { text: one.label }));
-    }
-    if (one.name === "base") return this.baseField(one, value, title);
-    let input;
-    if (one.kind === "choice") {
-      const select = el("select", { class: "select", on: { change: () => set(select.value) } },
-        one.choices.map((choice) => el("option", { value: choice, text: CHOICES[choice] ?? choice, selected: choice === value })));
-      input = el("span", { class: "picker" }, select, icon("down"));
-    } else {
-      const box = el("input", { class: "input num", type: "text", inputmode: "decimal", value: String(value), autocomplete: "off", on: { input: () => set(box.value) } });
-      input = box;
-    }
-    return el("label", { class: "field", title, data: { field: one.name } }, el("span", {}, one.label, one.unit ? el("span", { class: "quiet", text: ` · ${one.unit}` }) : null), input);
-  }
-
-  /** One of the known bases, or a folder or hub id typed in. Another base brings its own defaults. */
-  baseField(one, value, title) {
-    const known = this.overview.bases.some((base) => base.name === value);
-    const take = (base) => { this.told = base === "embedded" ? {} : { base }; this.drawn = false; this.save(); this.changed(); };
-    const box = el("input", { class: "input", type: "text", maxLength: 500, value: known ? "" : value, placeholder: "folder, or owner/name of the hub", "aria-label": "Folder or hub id", hidden: known && !this.typing,
-      on: { change: () => { if (box.value.trim()) take(box.value.trim()); } } });
-    const select = el("select", { class: "select", on: { change: () => { this.typing = select.value === ""; if (!this.typing) return take(select.value); box.hidden = false; box.focus(); } } },
-      this.overview.bases.map((base) => el("option", { value: base.name, text: base.label, title: base.note, selected: base.name === value })),
-      el("option", { value: "", text: "Another: a folder or hub id …", selected: !known }));
-    return el("div", { class: "field wide", title, data: { field: one.name } }, el("label", { class: "field" }, el("span", { text: one.label }), el("span", { class: "picker" }, select, icon("down"))), box);
+    if (one.name === "base") // another base brings its own defaults
+      return baseField(one, value, this.overview.bases, (base) => { this.told = base === "embedded" ? {} : { base }; this.drawn = false; this.save(); this.changed(); });
+    return knobField(one, value, (to) => { this.told = { ...this.told, [one.name]: to }; this.moved(); }, CHOICES);
   }
 
   moved() {
@@ -123,20 +97,14 @@ export class LaunchForm {
     const it = this.found;
     if (this.refusal || !it) { fill(this.facts); return fill(this.check, this.refusal ? problem(this.refusal) : null); }
     const fact = (name, value, title = "") => [el("dt", { text: name }), el("dd", { class: "num", title }, value)];
-    fill(this.check, el("ul", { class: "tune-findings" }, it.findings.map((one) => el("li", { data: { level: one.level } }, el("span", { class: LEVELS[one.level][1] }, icon(LEVELS[one.level][0])),
-      el("div", {}, el("p", { text: one.text }), one.hint ? el("p", { class: "quiet", text: one.hint }) : null)))));
+    fill(this.check, findingsList(it.findings));
     fill(this.facts, fact("Runs on", `${it.plan.device === "cuda" ? "GPU" : "CPU"}, ${it.plan.precision}${it.plan.quantization === "none" ? "" : `, ${it.plan.quantization}`}`, it.plan.reason),
       fact("Steps", fmt.int(it.steps)), fact("Memory", `about ${it.memory.total.toFixed(1)} of ${it.memory.free.toFixed(1)} GiB free`),
       fact("Time", `about ${fmt.duration(it.seconds)}`, `From ${it.seconds_from}.`));
   }
 
   drawCommand() {
-    if (!this.found || this.refusal) return fill(this.command);
-    const text = this.found.command[this.language];
-    fill(this.command, el("div", { class: "row apart" }, el("h3", { text: "The command" }),
-      el("div", { class: "row" }, el("div", { class: "seg tune-languages", role: "group", "aria-label": "Language" }, LANGUAGES.map(([id, label]) => el("button", { type: "button", "aria-pressed": String(id === this.language), on: { click: () => { this.language = id; this.drawCommand(); } } }, label))),
-        el("button", { class: "btn small", on: { click: () => navigator.clipboard?.writeText(text).then(() => toast("Copied."), tell) } }, icon("copy"), "Copy"))),
-      el("pre", { class: "tune-command mono", tabIndex: 0 }, this.language === "shell" ? text.split(/ (?=-)/).map((part, i) => [i ? " " : "", el("span", { class: "unbroken", text: part })]) : text));
+    this.commands.draw(this.found && !this.refusal ? this.found.command : null);
   }
 
   drawAction() {

@@ -1,10 +1,9 @@
 // Runs of the open data set: the chosen one with its curves, and the list of all.
+import { RUN_STATES, changeWords, curveLine, runTile, showManifest, smoothed } from "../run-parts.js";
 import { api, chart, el, empty, fill, fmt, openDataset, openTab, param, problem, refresh, setParams, studio, tell } from "../studio.js";
 import { percentLess } from "../tune.js";
 
-const SMOOTH = 0.8;
 const REDRAW_MS = 1500;
-const STATES = { done: ["finished", "good"], running: ["running", "accent"], queued: ["waiting", ""], failed: ["failed", "bad"], cancelled: ["stopped", "warn"] };
 
 export class RunList {
   constructor(node, { moved }) {
@@ -41,8 +40,7 @@ export class RunList {
   }
 
   drawHead(run) {
-    const [word, tone] = STATES[run.state] ?? [run.state, ""];
-    const tile = (label, value, note, title = "") => el("div", { class: "tune-tile", title }, el("span", { class: "small-text quiet", text: label }), el("span", { class: "tune-big num", text: value }), el("span", { class: "small-text quiet num", text: note }));
+    const [word, tone] = RUN_STATES[run.state] ?? [run.state, ""];
     const losses = run.held_out, train = run.loss;
     fill(this.head, el("div", { class: "row apart" }, el("div", { class: "row" }, el("h2", { text: run.name }), el("span", { class: `chip ${tone}`, text: word })),
       el("div", { class: "row" },
@@ -52,10 +50,10 @@ export class RunList {
       el("p", { class: "small-text quiet", text: [run.base?.label, run.settings.method === "qlora" ? "QLoRA" : "LoRA", of(run)].filter(Boolean).join(" · ") }),
       run.problem ? problem({ message: run.problem }) : run.state === "failed" ? problem({ message: run.job?.error ?? "It failed.", hint: run.job?.hint }) : null,
       losses || train ? el("div", { class: "tune-tiles" },
-        losses?.before != null ? tile("Held-out loss", `${fmt.number(losses.before, 3)} → ${fmt.number(losses.after, 3)}`, percentLess(losses.before, losses.after), "On records no step has seen") : null,
-        train?.first != null ? tile("Training loss", `${fmt.number(train.first, 3)} → ${fmt.number(train.last, 3)}`, "one batch each, so it jumps") : null,
-        run.steps ? tile("Steps", fmt.int(run.steps), run.seconds ? `in ${fmt.duration(run.seconds)}` : "") : null,
-        run.tokens_per_s ? tile("Speed", `${fmt.number(run.tokens_per_s, 0)} tokens/s`, "over the last steps") : null) : null);
+        losses?.before != null ? runTile("Held-out loss", `${fmt.number(losses.before, 3)} → ${fmt.number(losses.after, 3)}`, percentLess(losses.before, losses.after), "On records no step has seen") : null,
+        train?.first != null ? runTile("Training loss", `${fmt.number(train.first, 3)} → ${fmt.number(train.last, 3)}`, "one batch each, so it jumps") : null,
+        run.steps ? runTile("Steps", fmt.int(run.steps), run.seconds ? `in ${fmt.duration(run.seconds)}` : "") : null,
+        run.tokens_per_s ? runTile("Speed", `${fmt.number(run.tokens_per_s, 0)} tokens/s`, "over the last steps") : null) : null);
   }
 
   async drawCurves(id) {
@@ -63,7 +61,7 @@ export class RunList {
     let told;
     try { told = (await api.get(`/api/runs/${id}/curves`)).curves; } catch (error) { if (turn === this.asked) tell(error); return; }
     if (turn !== this.asked) return;
-    const line = (name) => [(told[name] ?? []).map(([step]) => step), (told[name] ?? []).map(([, value]) => value)];
+    const line = (name) => curveLine(told, name);
     this.plots.hidden = !told.loss?.length && !told.held_out_loss?.length;
     if (this.plots.hidden) return;
     const [steps, loss] = line("loss"), [heldAt, held] = line("held_out_loss");
@@ -81,15 +79,14 @@ export class RunList {
   }
 
   drawTable() {
-    const change = (run) => (!run.before ? "the first" : run.difference.length ? run.difference.map((one) => `${one.field} ${one.before ?? "—"} → ${one.now ?? "—"}`).join(", ") : "none");
     fill(this.table, el("div", { class: "tune-scroll" }, el("table", { class: "table" },
       el("thead", {}, el("tr", {}, ["Run", "State", "Records", "Held-out loss", "Changed since the run before", "Started"].map((text) => el("th", { text })))),
       el("tbody", {}, this.rows.map((run) => el("tr", { class: run.id === this.chosen.id ? "chosen" : "" },
         el("td", {}, el("button", { class: "btn plain small", "aria-current": run.id === this.chosen.id ? "true" : null, on: { click: () => { setParams({ run: run.id }); this.draw(this.rows); } } }, run.name)),
-        el("td", {}, el("span", { class: `chip ${(STATES[run.state] ?? ["", ""])[1]}`, text: (STATES[run.state] ?? [run.state])[0] })),
+        el("td", {}, el("span", { class: `chip ${(RUN_STATES[run.state] ?? ["", ""])[1]}`, text: (RUN_STATES[run.state] ?? [run.state])[0] })),
         el("td", { text: of(run) }),
         el("td", { class: "n", text: run.held_out?.before != null ? `${fmt.number(run.held_out.before, 3)} → ${fmt.number(run.held_out.after, 3)}` : "" }),
-        el("td", { class: "small-text", text: change(run) }), el("td", { class: "small-text", text: run.made_at ? fmt.when(run.made_at) : "" })))))));
+        el("td", { class: "small-text", text: changeWords(run) }), el("td", { class: "small-text", text: run.made_at ? fmt.when(run.made_at) : "" })))))));
   }
 
   async goOn(run, button) {
@@ -101,11 +98,7 @@ export class RunList {
   async showManifest(run) {
     let told;
     try { told = await api.get(`/api/runs/${run.id}`); } catch (error) { return tell(error); }
-    const dialog = el("dialog", { class: "sheet modal tune-manifest", "aria-label": "Manifest", on: { close: () => dialog.remove(), click: (event) => { if (event.target === dialog) dialog.close(); } } },
-      el("h2", { text: `Manifest of ${run.name}` }), el("p", { class: "small-text quiet mono", text: told.folder }), el("pre", { class: "tune-command mono", tabIndex: 0, text: JSON.stringify(told.manifest, null, 2) }),
-      el("form", { method: "dialog", class: "row end" }, el("button", { class: "btn", text: "Close" })));
-    document.querySelector("#a2, body").append(dialog);
-    dialog.showModal();
+    showManifest(run, told);
   }
 }
 
@@ -114,10 +107,4 @@ function of(run) {
   const name = run.selection?.name;
   const from = name === "everything" ? "all" : name === "current" ? "of the open selection" : name ? `of “${name}”` : "";
   return [run.records ? fmt.plural(run.records, "record") + (from === "all" ? "," : "") : "", from, run.selection?.dataset ? `${from === "all" ? "of" : "in"} ${run.selection.dataset}` : ""].filter(Boolean).join(" ");
-}
-
-/** Exponential mean, its start corrected, so that the line doesn't begin at zero. */
-function smoothed(values) {
-  let mean = 0;
-  return values.map((value, i) => { mean = SMOOTH * mean + (1 - SMOOTH) * value; return mean / (1 - SMOOTH ** (i + 1)); });
 }
