@@ -5,7 +5,7 @@ import { answer, api, el, fill, fmt, icon, problem, refresh, studio, tell, toast
 export const importing = () => studio.jobs.some((job) => job.kind === "import" && job.active);
 
 /** Send one file; progress(sent, size, rate) while it goes. Resolves to {token, name, bytes}. */
-function send(file, { progress, signal }) {
+export function send(file, { progress, signal }) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     const began = performance.now();
@@ -205,7 +205,7 @@ async function sendShown(file, node) {
   });
 }
 
-function placeField({ part, title, help, accept, drop, pathHint, take, redraw, changed }) {
+export function placeField({ part, title, help, accept, drop, pathHint, take, redraw, changed }) {
   const way = (id, text) =>
     el(
       "button",
