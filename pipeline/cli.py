@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline import cli_ratings, cli_teach
+from pipeline import cli_ratings, cli_teach, cli_trust
 from pipeline.cli_frame import JsonOption, Session, WorkspaceOption, verb
 from pipeline.curation import CURRENT, curate, funnel
 from pipeline.errors import SettingError
@@ -19,9 +19,10 @@ from pipeline.records import INSTRUCTION_TYPES
 from pipeline.selection import ALL, Cut, SelectionSpec, funnel_counts
 
 app = typer.Typer(name="pipeline", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
-                  help="Align² Studio on the command line: import, score, select, rewrite, export, tune, ratings, teach, judge, compare, doctor.")
+                  help="Align² Studio on the command line: import, score, select, rewrite, export, tune, ratings, teach, trial, trust, scorers, judge, compare, doctor.")
 app.add_typer(cli_teach.app)
 app.add_typer(cli_ratings.app)
+app.add_typer(cli_trust.app)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the data set.")]
 SelectionOption = Annotated[str | None, typer.Option("--selection", help="A stored selection; without it the one that is open in the screen.")]

@@ -79,7 +79,7 @@ def known(store: "Store", workspace: "Workspace", kind: Kind | None = None) -> l
         rows = store.scorer_verdicts.in_force(one)
         places: dict[str, KnownScorer] = {name: _read(scorers.scorers_dir() / name, one, name, "shipped") for name in scorers.available(one)}
         for folder in sorted(workspace.scorers_dir.iterdir()) if workspace.scorers_dir.is_dir() else ():
-            if _kind_of(folder) != one:
+            if kind_of(folder) != one:
                 continue
             taught = _read(folder, one, folder.name, "taught")
             if folder.name in places:
@@ -153,7 +153,7 @@ def with_scorers(context: "JobContext", params: dict[str, Any]) -> dict[str, Any
         told = named.get(kind)
         if not told:
             full[kind] = _unchanged(present(context.store, context.workspace, kind)).loadable
-        elif "/" not in told and told not in scorers.available(kind) and _kind_of(context.workspace.scorers_dir / told) == kind:
+        elif "/" not in told and told not in scorers.available(kind) and kind_of(context.workspace.scorers_dir / told) == kind:
             full[kind] = str(context.workspace.scorers_dir / told)
         else:
             full[kind] = told
@@ -197,7 +197,7 @@ def _tried(store: "Store", kind: Kind) -> dict[str, str]:
     return found
 
 
-def _kind_of(folder: Path) -> str | None:
+def kind_of(folder: Path) -> str | None:
     """The kind that a folder's scorer.json names, None where it holds none that can be read."""
     try:
         return json.loads((folder / scorers.SPEC).read_text(encoding="utf-8")).get("kind")

@@ -130,3 +130,24 @@ def test_a_job_takes_the_adopted_scorer_by_its_folder_unless_another_is_named(st
     assert named["scorers"] == {"question": SHIPPED}
     teach(workspace, "other")
     assert adoption.with_scorers(context, {"kinds": ["question"], "scorers": {"question": "other"}})["scorers"] == {"question": str(workspace.scorers_dir / "other")}  # type: ignore[arg-type]
+
+
+def test_on_the_command_line_decisions_are_made_seen_and_taken_back(workspace: Workspace) -> None:
+    from typer.testing import CliRunner
+
+    from pipeline.cli import app
+
+    teach(workspace, "ours")
+
+    def say(*words: str) -> dict:
+        done = CliRunner().invoke(app, ["scorers", *words, "--workspace", str(workspace.root), "--json"])
+        return {"exit": done.exit_code, **json.loads(done.stdout)}
+
+    said = say("--adopt", "ours", "--as", "Ada")
+    assert {row["name"]: row["standing"] for row in said["scorers"] if row["kind"] == "question"} == {"ours": "present", SHIPPED: "choosable"}
+    assert said["verdicts"] == [{"number": 1, "kind": "question", "scorer": "ours", "verdict": "adopted", "by": "Ada"}] and said["exit"] == 0
+    back = say("--undo", "1")
+    assert [row["verdict"] for row in back["verdicts"]] == ["undo of 1", "adopted"] and back["scorers"][0]["name"] == SHIPPED
+    for words, place in ((("--adopt", "nobody"), "candidate"), (("--adopt", "ours", "--keep", "ours"), ""), (("--adopt", str(workspace.scorers_dir)), "kind"), (("--discard", SHIPPED), SHIPPED)):
+        wrong = say(*words)
+        assert wrong["exit"] == 1 and wrong["error"] and wrong["hint"] and wrong["place"] == place
