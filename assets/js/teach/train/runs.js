@@ -5,7 +5,7 @@ import { api, chart, el, emit, empty, fill, fmt, param, problem, refresh, setPar
 const REDRAW_MS = 1500;
 const percent = (value, digits = 1) => `${fmt.number(100 * value, digits)} %`;
 const range = (one) => `${fmt.number(100 * one.low, 1)}–${percent(one.high)}`;
-const BASELINES = [["length", "longer is better"], ["tfidf", "TF-IDF of words"]];
+const BASELINES = [["length", "longer is better"], ["tfidf", "TF-IDF"]];
 
 export class Trainings {
   constructor(node, { reload }) {
@@ -77,17 +77,17 @@ export class Trainings {
     const [steps, loss] = curveLine(curves, "loss"), [heldAt, held] = curveLine(curves, "held_out_loss"), [at, accuracy] = curveLine(curves, "held_out_accuracy");
     const last = Math.max(told.of || 0, told.step || 0, 1);
     const known = BASELINES.filter(([name]) => told.baselines?.[name]);
-    const margin = { t: 30, b: 36, l: 46, r: 8 };
+    const margin = { t: 34, b: 36, l: 60, r: 8 };
     chart(this.accuracy, (c) => ({ data: [
-      { type: "scatter", mode: "lines+markers", x: at, y: accuracy, name: "held-out accuracy", line: { color: c.accent, width: 2 }, marker: { size: 6 }, hovertemplate: "%{y:.1%}<extra>held out</extra>" },
+      { type: "scatter", mode: "lines+markers", x: at, y: accuracy, name: "held out", line: { color: c.accent, width: 2 }, marker: { size: 6 }, hovertemplate: "%{y:.1%}<extra>held out</extra>" },
       ...known.map(([name, label], i) => ({ type: "scatter", mode: "lines", x: [0, last], y: [told.baselines[name].value, told.baselines[name].value], name: label, line: { color: i ? c.types.complex : c.types.detail, width: 1.5, dash: "dash" }, hovertemplate: `%{y:.1%}<extra>${label}</extra>` })),
-      { type: "scatter", mode: "lines", x: [0, last], y: [0.5, 0.5], name: "chance", line: { color: c.ink3, width: 1, dash: "dot" }, hoverinfo: "skip" },
-    ], layout: { showlegend: true, legend: { orientation: "h", y: 1.14, x: 0 }, margin, xaxis: { title: { text: "step" }, range: [0, last * 1.01] }, yaxis: { title: { text: "pairs ordered as people did" }, tickformat: ".0%" } } }));
+      { type: "scatter", mode: "lines", x: [0, last], y: [0.5, 0.5], name: "chance", showlegend: false, line: { color: c.ink3, width: 1, dash: "dot" }, hoverinfo: "skip" },
+    ], layout: { showlegend: true, legend: { orientation: "h", y: 1.14, x: 0 }, margin, xaxis: { title: { text: "step" }, range: [0, last * 1.01] }, yaxis: { title: { text: "pairs in people's order", standoff: 14 }, tickformat: ".0%" } } }));
     chart(this.loss, (c) => ({ data: [
       { type: "scatter", mode: "lines", x: steps, y: loss, name: "training", line: { color: c.ink3, width: 1 }, opacity: 0.55, hovertemplate: "%{y:.3f}<extra>training</extra>" },
       { type: "scatter", mode: "lines", x: steps, y: smoothed(loss), name: "smoothed", line: { color: c.accent, width: 2 }, hoverinfo: "skip" },
       { type: "scatter", mode: "lines+markers", x: heldAt, y: held, name: "held out", line: { color: c.types.detail, width: 2 }, marker: { size: 6 }, hovertemplate: "%{y:.3f}<extra>held out</extra>" },
-    ], layout: { showlegend: true, legend: { orientation: "h", y: 1.14, x: 0 }, margin, xaxis: { title: { text: "step" }, range: [0, last * 1.01] }, yaxis: { title: { text: "loss, nats a pair" } } } }));
+    ], layout: { showlegend: true, legend: { orientation: "h", y: 1.14, x: 0 }, margin, xaxis: { title: { text: "step" }, range: [0, last * 1.01] }, yaxis: { title: { text: "loss, nats a pair", standoff: 14 } } } }));
     if (!this.plots.querySelector("details").open) return;
     const small = (node, name, title, format) => {
       const [x, y] = curveLine(curves, name);
@@ -102,7 +102,7 @@ export class Trainings {
       el("thead", {}, el("tr", {}, ["Training", "Scorer of", "State", "Learned from", "Held-out accuracy", "Changed since the one before", "Started"].map((text) => el("th", { text })))),
       el("tbody", {}, this.rows.map((run) => el("tr", { class: run.id === this.chosen.id ? "chosen" : "" },
         el("td", {}, el("button", { class: "btn plain small", "aria-current": run.id === this.chosen.id ? "true" : null, on: { click: () => { setParams({ training: run.id }); this.draw(this.rows); } } }, run.name)),
-        el("td", { text: run.kind ? `${run.kind}s` : "" }),
+        el("td", { class: "train-whole", text: run.kind ? `${run.kind}s` : "" }),
         el("td", {}, el("span", { class: `chip ${(RUN_STATES[run.state] ?? ["", ""])[1]}`, text: (RUN_STATES[run.state] ?? [run.state])[0] })),
         el("td", { text: learned(run) }),
         el("td", { class: "n", text: run.figures?.scorer ? `${percent(run.figures.scorer.value)} (${range(run.figures.scorer)})` : "" }),
