@@ -19,7 +19,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -191,20 +191,24 @@ def prepare(folder: Path, loaded: Any, settings: Any, report: Journal, stopping:
 
 def write_manifest(config: Config, files: list[Path], trained: int, counts: Mapping[str, int]) -> None:
     """Everything about the run, written last and whole: a folder with a manifest is finished."""
+    write_whole(config.folder / MANIFEST, {**run_facts(config, files, trained, "tokens_per_s"), "data": {**config.data, **counts}})
+
+
+def run_facts(config: Config, files: Sequence[Path], trained: int, pace: str) -> dict[str, Any]:
+    """What every kind of run says of itself: settings, losses, speed, time, memory, versions, and the files it made."""
     events = [json.loads(line) for line in (config.folder / METRICS).read_text(encoding="utf-8").splitlines()]
     steps = {event["step"]: event for event in events if event["event"] == "step"}
     looks = {event["step"]: event["held_out_loss"] for event in events if event["event"] == "evaluation"}
     order = sorted(steps)
     starts = [event for event in events if event["event"] == "start"]
-    manifest = {
+    return {
         "version": 1, "name": config.name, "made_at": time.time(), "base": json.loads((config.folder / "run.json").read_text(encoding="utf-8"))["base"],
-        "plan": config.plan, "settings": config.settings, "data": {**config.data, **counts}, "trained_parameters": trained, "steps": order[-1],
+        "plan": config.plan, "settings": config.settings, "trained_parameters": trained, "steps": order[-1],
         "loss": {"first": steps[order[0]]["loss"], "last": steps[order[-1]]["loss"], "last_tenth": _mean([steps[i]["loss"] for i in order[-max(1, len(order) // 10):]])},
         "held_out": {"before": looks.get(0), "after": looks.get(max(looks)) if looks else None, "best": min(looks.values()) if looks else None},
-        "tokens_per_s": steps[order[-1]]["tokens_per_s"], "attempts": len(starts), "seconds": round(worked_s(events), 1),
+        pace: steps[order[-1]][pace], "attempts": len(starts), "seconds": round(worked_s(events), 1),
         "peak_memory_gib": peak_memory_gib(), "versions": versions(),
         "files": {str(path.relative_to(config.folder)): {"bytes": path.stat().st_size, "sha256": _sha256(path)} for path in files}}
-    write_whole(config.folder / MANIFEST, manifest)
 
 
 def write_whole(path: Path, body: Mapping[str, Any]) -> None:

@@ -112,11 +112,14 @@ class TuneTrainer(Trainer):
         save_file({name: parameter.detach().cpu().contiguous() for name, parameter in self.learner.trained().items()}, folder / TRAINED)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        stored = load_file(Path(resume_from_checkpoint) / TRAINED)
+        self.take(Path(resume_from_checkpoint) / TRAINED)
+
+    def take(self, path: Path) -> None:
+        """Put stored trained parameters in place of the present ones. Raises StudioError where they are of another run."""
+        stored = load_file(path)
         trained = self.learner.trained()
         if set(stored) != set(trained):
-            raise StudioError(f"the checkpoint {Path(resume_from_checkpoint).name} holds other parameters than this run trains",
-                              hint="Start a new run: its settings were changed.")
+            raise StudioError(f"{path.parent.name} holds other parameters than this run trains", hint="Start a new run: its settings were changed.")
         with torch.no_grad():
             for name, parameter in trained.items():
                 parameter.copy_(stored[name])
