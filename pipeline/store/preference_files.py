@@ -38,6 +38,15 @@ class PreferenceFiles:
                 found[content_of(item)] = item
         return found
 
+    def images_of(self, dataset_id: int) -> dict[int, str]:
+        """{record id: its picture} of the records a person decided on."""
+        return {row[0]: row[1] for row in self._db.rows("SELECT id, image FROM record WHERE dataset_id = ? AND image IS NOT NULL"
+                                                        " AND id IN (SELECT d.record_id FROM decision d)", (dataset_id,))}
+
+    def named_pictures(self) -> list[tuple[str, str]]:
+        """(name, sha256) of every picture that items have at hand."""
+        return [(row[0], row[1]) for row in self._db.rows("SELECT DISTINCT image_name, image FROM rating_item WHERE image IS NOT NULL")]
+
     def attach_image(self, item: RatingItem, sha: str) -> RatingItem:
         """Give a stored item the picture that was not at hand when it came. Its ratings stay with it."""
         found = replace(item, image=sha)

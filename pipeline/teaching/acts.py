@@ -43,7 +43,7 @@ class Act:
 def acts_of(store: Store, dataset_id: int) -> list[Act]:
     """Every act in force on one data set."""
     judged = store.actions.judged_by(dataset_id)
-    decided = store.actions.decided_by(dataset_id)
+    decided = _on_both_sides(store.actions.decided_by(dataset_id), store.preference_files.images_of(dataset_id))
     rewrites = [rewrite for rewrite in store.rewrites.all(dataset_id) if rewrite.id in judged]
     ids = sorted({*decided, *(rewrite.record_id for rewrite in rewrites)})
     records = {record.id: record for record in store.records.many(ids)}
@@ -98,6 +98,15 @@ def decision_acts(records: Iterable[Record], decided: Mapping[int, Word]) -> lis
             if act is not None:
                 found.append(act)
     return found
+
+
+def _on_both_sides(decided: Mapping[int, Word], images: Mapping[int, str]) -> dict[int, Word]:
+    """Only decisions on images of which one record was kept and another dropped: the rest compares nothing and need not be read."""
+    verdicts: dict[str, set[str]] = {}
+    for record_id, word in decided.items():
+        if record_id in images:
+            verdicts.setdefault(images[record_id], set()).add(word.verdict)
+    return {record_id: word for record_id, word in decided.items() if len(verdicts.get(images.get(record_id, ""), ())) > 1}
 
 
 def _item_of(record: Record, rewrite: Rewrite, texts: Sequence[tuple[str, float]]) -> tuple[RatingItem, tuple[float, ...]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from pipeline.ratings import Rating, RatingItem
 from pipeline.scoring.contract import Kind
@@ -25,7 +25,7 @@ PEOPLE = "people"
 FILE = "file: "
 """What the rater of a file's ratings begins with, and the file's origin."""
 
-_COCO = re.compile(r"\d{12}$")
+_COCO = re.compile(r"(\d{12})(?:\.[^./\\]*)?$")
 
 
 @dataclass(frozen=True)
@@ -75,11 +75,13 @@ def gather(store: Store, workspace: Workspace, kind: Kind, *, dataset_id: int | 
     named = None if raters is None else set(raters)
     items = store.ratings.items(kind=kind, dataset_id=dataset_id)
     ratings = [rating for rating in store.ratings.in_force(kind=kind, dataset_id=dataset_id) if named is None or rating.rater in named]
-    ids = _Images(workspace, store.ratings.items())
-    told: dict[str, list[Rated]] = {}
-    for origin in sorted({origin_of(rating) for rating in ratings}, key=lambda origin: (origin != PEOPLE, origin)):
-        told[origin] = _rated(items, [rating for rating in ratings if origin_of(rating) == origin], ids)
-    together = _rated(items, [rating for rating in ratings if teaches(origin_of(rating))], ids)
+    ids = _Images(workspace, store.preference_files.named_pictures())
+    by_origin: dict[str, list[Rating]] = {}
+    for rating in ratings:
+        by_origin.setdefault(origin_of(rating), []).append(rating)
+    told = {origin: _rated(items, by_origin[origin], ids) for origin in sorted(by_origin, key=lambda origin: (origin != PEOPLE, origin))}
+    teaching = [origin for origin in told if teaches(origin)]
+    together = list(told[teaching[0]]) if len(teaching) == 1 else _rated(items, [rating for origin in teaching for rating in by_origin[origin]], ids)
     for dataset in [dataset_id] if dataset_id is not None else [one.id for one in store.datasets.all()]:
         for act in acts_of(store, dataset):
             if act.item.kind != kind or named is not None and not named & set(act.authors):
@@ -107,20 +109,19 @@ def image_id(image: str | None, image_name: str) -> str:
 
     So a photo stays on its side of the split whether it came with a data set, with a file of ratings, or by name alone.
     """
-    number = _COCO.search(PurePosixPath(image_name.replace("\\", "/")).stem)
-    return number.group() if number else image or image_name
+    number = _COCO.search(image_name)
+    return number[1] if number else image or image_name
 
 
 class _Images:
     """Pictures of items: their id for the split, and their file where it is at hand."""
 
-    def __init__(self, workspace: Workspace, items: Iterable[RatingItem]) -> None:
+    def __init__(self, workspace: Workspace, named: Iterable[tuple[str, str]]) -> None:
         self._workspace = workspace
         self._by_name: dict[str, set[str]] = {}
         self._files: dict[str, Path | None] = {}
-        for item in items:
-            if item.image:
-                self._by_name.setdefault(item.image_name, set()).add(item.image)
+        for name, sha in named:
+            self._by_name.setdefault(name, set()).add(sha)
 
     def rated(self, item: RatingItem, scores: Sequence[float | None], origin: str) -> Rated:
         texts = item.texts
