@@ -45,7 +45,7 @@ class ScoreTables:
         self._seen: tuple[int, Any] | None = None
 
     def scorers(self, dataset_id: int, kind: str) -> list[ScorerRow]:
-        """Scorers of one kind that have scored this data set, the most recently used first."""
+        """Scorers of one kind that have scored this data set, the one that counts first."""
         with self._lock:
             stamp = (self._stamp(), self._size(dataset_id))
             known = self._scorers.get((dataset_id, kind))
@@ -96,6 +96,7 @@ class ScoreTables:
         version = self._watch.execute("PRAGMA data_version").fetchone()[0]
         if self._seen is None or self._seen[0] != version:
             counts = self._watch.execute("SELECT key, count(*), max(created_at) FROM score GROUP BY key").fetchall()
+            counts += self._watch.execute("SELECT 'order', (SELECT max(id) FROM scorer_verdict), (SELECT count(*) FROM tried_key)").fetchall()  # what puts keys in order
             self._seen = (version, tuple(counts))
         return self._seen[1]
 

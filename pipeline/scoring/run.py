@@ -8,7 +8,8 @@ dies on it.
 Parameters of `run` (all optional): kinds ["question", "answer"] · scorers {"question": name, "answer": name} (default: the
 adopted ones) · base (for scorers in the authors' layout) · image_preparation "pad" or "crop" · precision, quantization, device
 ("auto" …) · record_ids [..] (default: all) · workers (processes that share the run; default: one a GPU) · ray (true: a Ray of its own on this machine) · ray_address
-("host:port" of the head of a Ray cluster, or "auto" on a machine that belongs to one).
+("host:port" of the head of a Ray cluster, or "auto" on a machine that belongs to one) · tried (true: scored for a trial, so that
+these scores don't become the ones that count).
 """
 
 from __future__ import annotations
@@ -61,6 +62,8 @@ def _run(context: "JobContext", dataset_id: int, scorers: Sequence[Scorer], hard
     found = plan_for(scorers, context.params, hardware)
     workers, executor = share(found)
     keys = {scorer.kind: context.store.scores.register(scorer.key(found)) for scorer in scorers}
+    for key in keys.values():
+        (context.store.scores.mark_tried if context.params.get("tried") else context.store.scores.mark_used)(dataset_id, key)
     ids, pictures = _asked(context, dataset_id)
     missing = np.unique(np.concatenate([context.store.scores.missing_ids(dataset_id, key) for key in keys.values()]))
     missing = missing[np.isin(missing, ids)]

@@ -225,4 +225,12 @@ MIGRATIONS: tuple[str, ...] = (
         created_at REAL NOT NULL
     );
     """,
+    # 7: keys that only a trial has scored a data set under: trying a scorer must not make its scores the ones that count
+    """
+    CREATE TABLE tried_key (
+        dataset_id INTEGER NOT NULL REFERENCES dataset(id) ON DELETE CASCADE,
+        key TEXT NOT NULL REFERENCES scorer_key(digest),
+        PRIMARY KEY (dataset_id, key)
+    ) WITHOUT ROWID;
+    """,
 )

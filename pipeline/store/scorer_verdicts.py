@@ -37,6 +37,11 @@ class ScorerVerdict:
     id: int = 0
     created_at: float = 0.0
 
+    @property
+    def names(self) -> tuple[str, str]:
+        """(name, revision) as the keys of its scores have them."""
+        return self.scorer.rstrip("/").rsplit("/", 1)[-1], self.revision
+
 
 class ScorerVerdicts:
     def __init__(self, database: Database) -> None:
@@ -71,6 +76,19 @@ class ScorerVerdicts:
     def in_force(self, kind: str | None = None) -> list[ScorerVerdict]:
         """Verdicts that nobody took back, the latest first."""
         return [one for one in self.all(kind) if one.undoes is None and not one.undone]
+
+    def present(self, kind: str) -> ScorerVerdict | None:
+        """The adoption that counts: the last one whose scorer's latest verdict still says so; None where nothing is adopted."""
+        rows = self.in_force(kind)
+        latest = {row.scorer: row for row in reversed(rows)}
+        return next((row for row in rows if row.verdict == "adopted" and latest[row.scorer].verdict == "adopted"), None)
+
+    def put_aside(self, kind: str) -> set[tuple[str, str]]:
+        """(name, revision) of scorers that are discarded, or were adopted and have no verdict in force any more."""
+        rows = self.all(kind)
+        latest = {row.names: row for row in reversed(rows) if row.undoes is None and not row.undone}
+        undone = {row.names for row in rows if row.undone and row.verdict == "adopted"} - latest.keys()
+        return undone | {names for names, row in latest.items() if row.verdict == "discarded"}
 
     def _insert(self, db: sqlite3.Connection, verdict: ScorerVerdict, author: str) -> int:
         cursor = db.execute("INSERT INTO scorer_verdict(kind, scorer, revision, verdict, author, trial, undoes, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

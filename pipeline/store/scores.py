@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 from pipeline.errors import NotFound
 from pipeline.records import INSTRUCTION_TYPES, WHOLE, Score, ScorerKey
 from pipeline.store.database import Database
+from pipeline.store.scorer_verdicts import ScorerVerdicts
 
 
 @dataclass(frozen=True)
@@ -51,15 +53,42 @@ class Scores:
         return ScorerKey(**{name: row[name] for name in ("kind", "model", "adapter", "revision", "precision", "quantization", "image_preparation")})
 
     def keys(self, dataset_id: int, kind: str) -> list[tuple[ScorerKey, int, int]]:
-        """(key, places scored, places without a number) of one data set, the most recently used key first."""
+        """(key, places scored, places without a number) of one data set, the one that counts first.
+
+        That is the one last used or adopted; keys that only a trial has used, and those of scorers that were discarded or whose
+        adoption was taken back, come after all others.
+        """
         rows = self._db.rows(
-            "SELECT s.key, count(*) AS n, sum(s.value IS NULL) AS failed, max(s.created_at) AS latest FROM score s"
-            " JOIN record r ON r.id = s.record_id JOIN scorer_key k ON k.digest = s.key"
-            " WHERE r.dataset_id = ? AND k.kind = ? GROUP BY s.key ORDER BY latest DESC", (dataset_id, kind))
-        return [(self.key(row["key"]), row["n"], row["failed"]) for row in rows]
+            "SELECT s.key, count(*) AS n, sum(s.value IS NULL) AS failed, max(s.created_at) AS latest, EXISTS (SELECT 1 FROM tried_key t"
+            " WHERE t.dataset_id = ? AND t.key = s.key) AS tried FROM score s JOIN record r ON r.id = s.record_id JOIN scorer_key k ON k.digest = s.key"
+            " WHERE r.dataset_id = ? AND k.kind = ? GROUP BY s.key ORDER BY latest DESC", (dataset_id, dataset_id, kind))
+        found = [(self.key(row["key"]), row) for row in rows]
+        if len(found) > 1:
+            verdicts = ScorerVerdicts(self._db)
+            adopted, aside = verdicts.present(kind), verdicts.put_aside(kind)
+
+            def order(one: tuple[ScorerKey, sqlite3.Row]) -> tuple[bool, float]:
+                key, row = one
+                name = (key.adapter, key.revision)
+                present = adopted is not None and name == adopted.names
+                return (row["tried"] or name in aside) and not present, -max(row["latest"], adopted.created_at if present and adopted else 0.0)
+
+            found.sort(key=order)
+        return [(key, row["n"], row["failed"]) for key, row in found]
+
+    def mark_tried(self, dataset_id: int, digest: str) -> None:
+        """Remember that a trial is about to score a data set under a key that it has no scores of."""
+        with self._db.write() as db:
+            db.execute("INSERT OR IGNORE INTO tried_key SELECT ?, ? WHERE NOT EXISTS (SELECT 1 FROM score s JOIN record r ON r.id = s.record_id"
+                       " WHERE s.key = ? AND r.dataset_id = ?)", (dataset_id, digest, digest, dataset_id))
+
+    def mark_used(self, dataset_id: int, digest: str) -> None:
+        """Remember that somebody scores a data set under a key because they want its scores."""
+        with self._db.write() as db:
+            db.execute("DELETE FROM tried_key WHERE dataset_id = ? AND key = ?", (dataset_id, digest))
 
     def latest_key(self, dataset_id: int, kind: str) -> str | None:
-        """Digest of the key last used on this data set, None before the first score."""
+        """Digest of the key that counts on this data set, the first of `keys`; None before the first score."""
         found = self.keys(dataset_id, kind)
         return found[0][0].digest if found else None
 

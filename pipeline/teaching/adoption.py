@@ -88,7 +88,8 @@ def known(store: "Store", workspace: "Workspace", kind: Kind | None = None) -> l
         for path, revision in {**_tried(store, one), **{row.scorer: row.revision for row in reversed(rows) if "/" in row.scorer}}.items():
             if path not in places:
                 places[path] = _read(Path(path), one, path, "adapter", revision)
-        present_now = _present_reference(one, rows)
+        adopted = store.scorer_verdicts.present(one)
+        present_now = adopted.scorer if adopted else scorers.active(one) if scorers.available(one) else ""
         if present_now and present_now not in places:  # adopted and gone: it must be seen to be gone
             places[present_now] = KnownScorer(one, present_now, "taught", workspace.scorers_dir / present_now, problem="its folder is gone from the workspace")
         stood = [_standing(scorer, present_now, rows) for scorer in places.values()]
@@ -158,12 +159,6 @@ def with_scorers(context: "JobContext", params: dict[str, Any]) -> dict[str, Any
         else:
             full[kind] = told
     return {**params, "scorers": {**named, **full}}
-
-
-def _present_reference(kind: Kind, rows: list[ScorerVerdict]) -> str:
-    latest = {row.scorer: row for row in reversed(rows)}
-    return next((row.scorer for row in rows if row.verdict == "adopted" and latest[row.scorer].verdict == "adopted"),
-                scorers.active(kind) if scorers.available(kind) else "")
 
 
 def _standing(scorer: KnownScorer, present_now: str, rows: list[ScorerVerdict]) -> KnownScorer:

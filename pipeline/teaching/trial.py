@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,11 +28,10 @@ from pipeline.scoring.contract import Kind
 from pipeline.scoring.scorers import Scorer, load_scorer
 from pipeline.teaching import adoption
 from pipeline.teaching.adoption import KnownScorer
-from pipeline.teaching.gather import gather
-from pipeline.teaching.held_out import held_out_rule
+from pipeline.teaching.held_out import held_out_pairs
 from pipeline.teaching.measures import length_values, pair_accuracy
 from pipeline.teaching.paired import FEWEST_PAIRS, paired_accuracy
-from pipeline.teaching.preferences import Rated, count_pairs, read_rated
+from pipeline.teaching.preferences import Rated
 from pipeline.teaching.shown_texts import left_to_score, score_shown, shown_of
 from pipeline.teaching.side_changes import side_changes
 
@@ -84,9 +82,10 @@ def run(context: "JobContext") -> dict[str, Any]:
         raise SettingError(f"{str(kind)[:40]!r} is no kind of scorer", hint="Choose question or answer.", place="kind")
     context.step(0, 0, "Loading", "Reading scorers and ratings")
     present, candidate = sides(context, dataset_id, kind, str(params.get("candidate") or ""))
-    rated, ratings = ratings_for(context, kind, dataset_id, (present.scorer, candidate.scorer))
+    rated, ratings = held_out_pairs(context.store, context.workspace, kind, {side.known.name: side.scorer.training for side in (present, candidate)},
+                                    files=params.get("files") or (), gathered=params.get("gathered") is not False)
     ids = _asked(context, dataset_id)
-    shown = {side.known.reference: shown_of(rated, side.scorer) for side in (present, candidate)}
+    shown = {side.known.reference: shown_of(rated, facts=bool(side.scorer.training.get("facts"))) for side in (present, candidate)}
     left = {side.known.reference: left_to_score(context, context.store.scores.register(side.key), shown[side.known.reference]) for side in (present, candidate)}
     total, done = sum(left.values()) + 2 * len(ids), 0
     values: dict[str, list[float | None]] = {}
@@ -97,7 +96,7 @@ def run(context: "JobContext") -> dict[str, Any]:
                                                           lambda n, of, done=done, name=name: context.step(done + n, total, f"Rated texts: {name}"))]
         done += left[side.known.reference]
         told = {"kinds": [kind], "scorers": {kind: side.known.loadable}, "precision": side.plan.precision, "quantization": side.plan.quantization, "device": params.get("device"),
-                "base": side.scorer.base if side.scorer.adapter is not None else None, "record_ids": None if len(ids) == _records(context, dataset_id) else ids}
+                "base": side.scorer.base if side.scorer.adapter is not None else None, "record_ids": None if len(ids) == _records(context, dataset_id) else ids, "tried": True}
         fresh[role] = scoring.run(Part(context, {name: value for name, value in told.items() if value is not None}, done, total, f"Data set: {name}"))["scored_now"]  # type: ignore[arg-type]
         done += len(ids)
     context.step(total, total, "Comparing", "")
@@ -140,23 +139,6 @@ def _as_before(context: "JobContext", dataset_id: int, scorer: Scorer) -> dict[s
                 return {}
             return told
     return {}
-
-
-def ratings_for(context: "JobContext", kind: Kind, dataset_id: int | None, scorers: Sequence[Scorer]) -> tuple[list[Rated], dict[str, Any]]:
-    """Rated items none of the scorers was trained on, and the words and counts of where they are from. Raises DataError for a bad file."""
-    params = context.params
-    items = [] if params.get("gathered") is False else list(gather(context.store, context.workspace, kind, dataset_id=None).rated)
-    gathered = count_pairs(items)
-    files = [Path(str(path)) for path in params.get("files") or ()]
-    for path in files:
-        items += [replace(item, origin=f"file: {path.name}") for item in read_rated(path, kind)]
-    rules = [held_out_rule(scorer.training) for scorer in scorers]
-    kept = [item for item in items if all(new(item.image) for new in rules)]
-    return kept, {
-        "items": len(kept), "pairs": count_pairs(kept), "images": len({item.image for item in kept if item.pairs}), "all_pairs": count_pairs(items), "gathered_pairs": gathered,
-        "trained_on": count_pairs(items) - count_pairs(kept), "with_picture": count_pairs([item for item in kept if item.picture is not None]),
-        "files": [path.name for path in files], "known": {scorer.name: "image_digests" in scorer.training for scorer in scorers},
-    }
 
 
 def accuracy_part(rated: Sequence[Rated], candidate: Sequence[float | None], present: Sequence[float | None], ratings: dict[str, Any]) -> dict[str, Any]:

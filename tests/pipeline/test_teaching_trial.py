@@ -15,6 +15,7 @@ from tests.pipeline.tiny_llava import make_tiny_llava
 from pipeline.errors import DataError, JobCancelled, NotFound, SettingError
 from pipeline.ratings import Rating, RatingItem
 from pipeline.records import INSTRUCTION_TYPES
+from pipeline.scoring import run as scoring
 from pipeline.scoring.forward import Feature
 from pipeline.scoring.scorers import save_scorer
 from pipeline.selection import ALL, Cut, SelectionSpec, authors_preset, shares
@@ -192,3 +193,22 @@ def test_a_trial_that_can_not_be_is_refused_before_work_starts(store: Store, wor
     with pytest.raises(error, match=word):
         trial.run(context)  # type: ignore[arg-type]
     assert len(context.shelf) == 0 and not store.scores.keys(dataset, "question")
+
+
+def test_a_trial_does_not_make_its_scores_the_ones_that_count_before_somebody_adopts(store: Store, workspace: Workspace, dataset: int) -> None:
+    def counting() -> str:
+        return store.scores.keys(dataset, "question")[0][0].adapter
+
+    trial.run(FakeContext(store, workspace, dataset, {"kind": "question", "candidate": "second"}))  # type: ignore[arg-type]
+    assert counting() == "first"
+    kept = adoption.decide(store, workspace, "question", "second", "kept", "Ada")
+    assert counting() == "first"
+    store.scorer_verdicts.undo(kept.id, "Ada")
+    adopted = adoption.decide(store, workspace, "question", "second", "adopted", "Ada")
+    assert counting() == "second"
+    store.scores.mark_used(dataset, store.scores.latest_key(dataset, "question") or "")
+    store.scorer_verdicts.undo(adopted.id, "Ada")
+    assert counting() == "first"
+    scoring.run(FakeContext(store, workspace, dataset, {"kinds": ["question"], "scorers": {"question": "second"}}))  # type: ignore[arg-type]
+    adoption.decide(store, workspace, "question", "second", "kept", "Ada")
+    assert counting() == "second"  # a scoring run asked for it: what was last used counts, as ever
