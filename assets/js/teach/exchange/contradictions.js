@@ -21,17 +21,19 @@ export function contradictions(counts, { scope, changed }) {
   const all = async (choice, words) => {
     if (await confirm({ title: `Decide ${fmt.plural(counts.open, "contradiction")} at once?`, text: words, action: "Decide" })) decide({ choice });
   };
-  if (counts.open) load(list, path(), decide);
+  if (!counts.open)
+    return el("div", { class: "row xc-peace" }, el("span", { class: "good-text small-text" }, icon("check"), ` No contradiction between files is left open: ${fmt.plural(counts.settled, "choice")} made.`), el("button", { class: "btn small", text: "Undo the last one", on: { click: undo } }));
+  load(list, path(), decide);
   return el("section", { class: "card stack", "aria-label": "Contradictions" },
     el("div", { class: "row apart" },
-      el("h2", { class: "row" }, counts.open ? el("span", { class: "warn-text" }, icon("warn")) : null, counts.open ? `${fmt.plural(counts.open, "contradiction")} between files` : "No contradiction is left open"),
+      el("h2", { class: "row" }, el("span", { class: "warn-text" }, icon("warn")), `${fmt.plural(counts.open, "contradiction")} between files`),
       el("div", { class: "row" },
         counts.open > 1 ? [el("span", { class: "quiet small-text", text: "For all:" }),
           el("button", { class: "btn small", text: "Keep both", on: { click: () => all("both", "Both lines stay, and their mean counts. Where they are equally strong, that is a tie.") } }),
           el("button", { class: "btn small", text: "First counts", on: { click: () => all("first", "Of each two lines the one that came in first counts; the later one says nothing about these texts.") } }),
           el("button", { class: "btn small", text: "Later counts", on: { click: () => all("later", "Of each two lines the one that came in later counts; the first one says nothing about these texts.") } })] : null,
         counts.settled ? el("button", { class: "btn small plain", text: `Undo the last of ${fmt.plural(counts.settled, "choice")}`, on: { click: undo } }) : null)),
-    counts.open ? list : null);
+    list);
 }
 
 async function load(list, path, decide) {
