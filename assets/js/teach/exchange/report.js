@@ -1,6 +1,8 @@
 // What one import met: counts with what they are counted of, every bad line with its place and way out, notes, pictures, contradictions.
 import { el, fmt, icon, problem } from "../../studio.js";
 
+const FEW = 5;
+
 /** The report of one import job; `close()` puts it away. */
 export function importReport(job, { close }) {
   return el("section", { class: "card stack xc-report", "aria-label": "Report" },
@@ -20,8 +22,10 @@ export function importList(jobs, open, { choose }) {
       el("td", { class: "n quiet", text: fmt.when(job.ended_at ?? job.created_at) }),
       el("td", { class: "n" }, el("button", { class: "btn small", "aria-label": `Report of ${job.name}`, text: "Report", on: { click: () => choose(job.id) } })));
   };
+  const body = el("tbody", {}, jobs.slice(0, FEW).map(row));
+  const more = el("button", { class: "btn small xc-more", text: `Show ${fmt.int(jobs.length - FEW)} more`, on: { click: () => { more.remove(); body.append(...jobs.slice(FEW).map(row)); } } });
   return el("section", { class: "card stack tight" }, el("h2", { text: "Files brought in" }),
-    el("table", { class: "table xc-origins xc-imports" }, el("thead", {}, el("tr", {}, ["File", "Good lines", "Bad", "New ratings", "Pictures", "", "When", ""].map((name, i) => el("th", { class: [0, 5].includes(i) ? "" : "n", text: name })))), el("tbody", {}, jobs.map(row))));
+    el("table", { class: "table xc-origins xc-imports" }, el("thead", {}, el("tr", {}, ["File", "Good lines", "Bad", "New ratings", "Pictures", "", "When", ""].map((name, i) => el("th", { class: [0, 5].includes(i) ? "" : "n", text: name })))), body), jobs.length > FEW ? more : null);
 }
 
 function told(r) {
