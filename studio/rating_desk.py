@@ -1,7 +1,7 @@
 """What the rating rooms ask of the store again and again: pools, the evidence of each order, and where a rater stands.
 
-Owns the caches of one store; which order means what is pipeline.teaching.queue's. Scores are looked at again at most every
-EVIDENCE_S seconds, because a rating takes less time than reading the scores of 158,000 records.
+Owns the caches of one store; which order means what is pipeline.teaching.queue's. Scores are looked at again when a scoring run
+moved or a cut was changed, else every EVIDENCE_S seconds, because a rating takes less time than reading 158,000 scores.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from pipeline.teaching.pool import Pool, Pools, Shape
 from pipeline.teaching.queue import STRATEGIES, Standing, borderline, of_items, rater_spread
 from studio.score_tables import tables_of
 
-EVIDENCE_S = 30.0
+EVIDENCE_S = 300.0
+NO_SCORES = "no {kind} scores yet, so there is no cut to be near to"
+FEW_KEYS = "{kind} scores under {keys} of the 2 keys needed, and no item that two raters judged differently"
 
 
 class RatingDesk:
@@ -31,7 +33,7 @@ class RatingDesk:
         self._store = store
         self._pools = Pools(store)
         self._lock = threading.Lock()
-        self._evidence: dict[tuple[int, Kind, int, Shape, str], tuple[float, Pool, np.ndarray | str]] = {}
+        self._evidence: dict[tuple[int, Kind, int, Shape, str], tuple[float, tuple[object, ...], Pool, np.ndarray | str]] = {}
 
     def pool(self, dataset_id: int, kind: Kind, seed: int = 0, shape: Shape = "all") -> Pool:
         return self._pools.pool(dataset_id, kind, seed, shape)
@@ -47,7 +49,7 @@ class RatingDesk:
     def rated_by_anyone(self, pool: Pool) -> set[int]:
         """Numbers of items in the pool that anybody gave a word on."""
         digests = self._store.ratings.digests(kind=pool.kind)
-        return {pool.place[digest] for rating in self._store.ratings.in_force(kind=pool.kind) if not rating.skipped and (digest := digests.get(rating.item_id)) in pool.place}
+        return {pool.place[digests[number]] for number in self._store.ratings.judged(kind=pool.kind) if digests[number] in pool.place}
 
     def evidence(self, dataset_id: int, pool: Pool, strategy: str, shape: Shape = "all") -> np.ndarray | None:
         """(pool,) larger is better, None where the strategy needs none. Raises SettingError, with the reason, where there is nothing to go by."""
@@ -55,35 +57,40 @@ class RatingDesk:
             return None
         place = (dataset_id, pool.kind, pool.seed, shape, strategy)
         with self._lock:
-            known = self._evidence.get(place)
-            if known is None or known[1] is not pool or time.monotonic() - known[0] > EVIDENCE_S:
+            known, stamp = self._evidence.get(place), self._stamp()
+            if known is None or known[1] != stamp or known[2] is not pool or time.monotonic() - known[0] > EVIDENCE_S:
                 try:
                     found: np.ndarray | str = self._borderline(dataset_id, pool) if strategy == "borderline" else self._scorer_moves(dataset_id, pool)
                 except (SettingError, NotFound) as error:
                     found = error.message
-                known = self._evidence[place] = (time.monotonic(), pool, found)
-        found = known[2]
+                known = self._evidence[place] = (time.monotonic(), stamp, pool, found)
+        found = known[3]
         if strategy == "disagreement":
             found = self._with_raters(pool, found)
         if isinstance(found, str):
             raise SettingError(found, hint="Choose another order, or score the data set first.", place="strategy")
         return found
 
-    def why_not(self, dataset_id: int, pool: Pool, shape: Shape = "all") -> dict[str, str]:
-        """{strategy: "" or why it can't be followed now}."""
-        found = {}
-        for strategy in STRATEGIES:
-            try:
-                self.evidence(dataset_id, pool, strategy, shape)
-                found[strategy] = ""
-            except SettingError as error:
-                found[strategy] = error.message
+    def why_not(self, dataset_id: int, pool: Pool) -> dict[str, str]:
+        """{strategy: "" or why it can't be followed now}. Reads no table of scores: it is asked before the first item is drawn."""
+        found = dict.fromkeys(STRATEGIES, "")
+        keys = len(tables_of(self._store).scorers(dataset_id, pool.kind))
+        if not keys:
+            found["borderline"] = NO_SCORES.format(kind=pool.kind)
+        if keys < 2 and not self._spread(pool):
+            found["disagreement"] = FEW_KEYS.format(kind=pool.kind, keys=keys)
         return found
+
+    def _stamp(self) -> tuple[object, ...]:
+        """Changes with every cut, decision and finished batch of scores; costs nothing."""
+        row = self._store.database.row("SELECT (SELECT max(id) FROM selection), (SELECT max(id) FROM action), (SELECT count(*) FROM scorer_key),"
+                                       " (SELECT sum(done) FROM job WHERE kind = 'score')")
+        return tuple(row) if row else ()
 
     def _borderline(self, dataset_id: int, pool: Pool) -> np.ndarray:
         tables = tables_of(self._store)
         if not tables.scorers(dataset_id, pool.kind):
-            raise SettingError(f"no {pool.kind} scores yet, so there is no cut to be near to")
+            raise SettingError(NO_SCORES.format(kind=pool.kind))
         view = tables.curate(dataset_id)
         values = np.array(getattr(view.table, pool.kind), float)
         passed = view.result.passed_question
@@ -96,7 +103,7 @@ class RatingDesk:
         tables = tables_of(self._store)
         known = [row.key.digest for row in tables.scorers(dataset_id, pool.kind)]
         if len(known) < 2:
-            raise SettingError(f"{pool.kind} scores under {len(known)} of the 2 keys needed, and no item that two raters judged differently")
+            raise SettingError(FEW_KEYS.format(kind=pool.kind, keys=len(known)))
         one, other = (tables.table(dataset_id, digest if pool.kind == "question" else None, digest if pool.kind == "answer" else None) for digest in known[:2])
         both = pair(getattr(one, pool.kind), getattr(other, pool.kind))
         moves = np.full(len(one), np.nan)
@@ -105,14 +112,19 @@ class RatingDesk:
 
     def _with_raters(self, pool: Pool, found: np.ndarray | str) -> np.ndarray | str:
         """Items that raters see differently come before what two score keys see differently."""
-        spread = {digest: value for digest, value in rater_spread(self._store.ratings.items(kind=pool.kind), self._store.ratings.in_force(kind=pool.kind)).items()
-                  if value > 0 and digest in pool.place}
+        spread = self._spread(pool)
         if not spread:
             return found
         evidence = np.full(len(pool), np.nan) if isinstance(found, str) else found.copy()
-        for digest, value in spread.items():
-            evidence[pool.place[digest]] = 1 + value
+        for number, value in spread.items():
+            evidence[number] = 1 + value
         return evidence
+
+    def _spread(self, pool: Pool) -> dict[int, float]:
+        """{number in the pool: how far raters differ}, where they do."""
+        digests = self._store.ratings.digests(kind=pool.kind)
+        ratings = [rating for rating in self._store.ratings.in_force(kind=pool.kind) if digests[rating.item_id] in pool.place]
+        return {pool.place[digests[number]]: value for number, value in rater_spread(ratings).items() if value > 0}
 
 
 _desks: WeakKeyDictionary[Store, RatingDesk] = WeakKeyDictionary()

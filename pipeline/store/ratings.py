@@ -99,6 +99,11 @@ class Ratings:
         return {row["id"]: row["digest"] for row in self._db.rows(
             "SELECT id, digest FROM rating_item WHERE (? IS NULL OR kind = ?) AND (? IS NULL OR dataset_id = ?)", (kind, kind, dataset_id, dataset_id))}
 
+    def judged(self, *, kind: str) -> set[int]:
+        """Ids of items that anybody gave a word on; a skip is none."""
+        return {row["item_id"] for row in self._db.rows(f"SELECT DISTINCT f.item_id FROM ({IN_FORCE}) f JOIN rating_item i ON i.id = f.item_id"
+                                                        " WHERE i.kind = ? AND json_extract(f.body, '$.skipped') = ''", (kind,))}
+
     def raters(self) -> list[tuple[str, int]]:
         """(name, items with a word in force), the one who rated last first; settled words and skips count too."""
         return [(row["rater"], row["n"]) for row in self._db.rows(f"SELECT rater, count(DISTINCT item_id) AS n FROM ({IN_FORCE}) GROUP BY rater ORDER BY max(id) DESC")]

@@ -49,11 +49,9 @@ def farthest_first(pool: Pool, rated: Collection[int], seed: int = 0, *, count: 
         return []
     features, cluster = clusters(pool, seed)
     weight = np.bincount(cluster[list(rated)], minlength=cluster.max() + 1).astype(float)
-    distance = np.full(len(pool), np.inf)
+    distance = _nearest(features, features[list(rated)]) if rated else np.full(len(pool), np.inf)  # (N,)
     open_ = np.ones(len(pool), bool) if eligible is None else eligible.copy()
-    for number in rated:
-        _nearer(distance, features, number)
-        open_[number] = False
+    open_[list(rated)] = False
     tie = np.random.default_rng(seed).permutation(len(pool))
     size = np.bincount(cluster, minlength=len(weight))
     found: list[int] = []
@@ -65,9 +63,11 @@ def farthest_first(pool: Pool, rated: Collection[int], seed: int = 0, *, count: 
         found.append(best)
         open_[best] = False
         weight[emptiest] += 1
-        _nearer(distance, features, best)
+        np.minimum(distance, _nearest(features, features[best:best + 1]), out=distance)
     return found
 
 
-def _nearer(distance: np.ndarray, features: np.ndarray, number: int) -> None:
-    np.minimum(distance, np.linalg.norm(features - features[number], axis=1), out=distance)
+def _nearest(features: np.ndarray, rated: np.ndarray) -> np.ndarray:
+    """Squared distance of each row (N, D) to the nearest of the rated ones (R, D) → (N,)."""
+    squares = (features**2).sum(1)[:, None] + (rated**2).sum(1)[None, :] - 2 * features @ rated.T  # (N, R)
+    return squares.min(1).clip(0)

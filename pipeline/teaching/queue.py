@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 
 from pipeline.errors import SettingError
-from pipeline.ratings import Rating, RatingItem
+from pipeline.ratings import Rating
 from pipeline.store.scores import ScoreTable
 from pipeline.teaching.consensus import says_something
 from pipeline.teaching.diversity import farthest_first
@@ -76,20 +76,18 @@ def of_items(pool: Pool, table: ScoreTable, values: np.ndarray, *, largest: bool
     return found
 
 
-def rater_spread(items: Sequence[RatingItem], ratings: Sequence[Rating]) -> dict[str, float]:
-    """{digest: largest distance between two raters on one candidate} of items that two or more rated; settled items are no longer open."""
+def rater_spread(ratings: Sequence[Rating]) -> dict[int, float]:
+    """{item id: largest distance between two raters on one candidate} of items that two or more rated; settled items are no longer open."""
     words: dict[int, list[Rating]] = {}
     settled = {rating.item_id for rating in ratings if rating.mode == "settled"}
     for rating in ratings:
         if says_something(rating) and rating.item_id not in settled:
             words.setdefault(rating.item_id, []).append(rating)
     found = {}
-    for item in items:
-        given = words.get(item.id, [])
-        if len(given) < 2:
-            continue
-        columns = [[score for rating in given if place < len(rating.scores) and (score := rating.scores[place]) is not None] for place in range(len(item.candidates))]
-        found[item.digest] = max((max(column) - min(column) for column in columns if len(column) > 1), default=0.0)
+    for number, given in words.items():
+        if len(given) > 1:
+            columns = [[score for score in column if score is not None] for column in zip(*(rating.scores for rating in given))]
+            found[number] = max((max(column) - min(column) for column in columns if len(column) > 1), default=0.0)
     return found
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean, median, pstdev
 
+import numpy as np
+
 from pipeline.ratings import CRITERIA, Rating, RatingItem
 from pipeline.scoring.contract import Kind
 from pipeline.teaching.consensus import says_something
@@ -22,6 +24,8 @@ FEW_PAIRS = 20
 RELIABLE, TENTATIVE = 0.8, 0.667
 """Krippendorff's own lines: rely on it; draw tentative conclusions only."""
 OVERALL = "overall"
+MOST_COUNTS = 2_000_000
+"""Cells the package may count: 16 MB an array."""
 
 
 @dataclass(frozen=True)
@@ -133,13 +137,29 @@ def _reading(value: float) -> str:
 
 
 def _krippendorff(table: list[list[float]]) -> float | None:
-    """Alpha of raters × units with NaN for missing; None where all values are equal."""
+    """Alpha of raters × units with NaN for missing; None where all values are equal.
+
+    The package counts each value in each unit (units × values² of memory), which thousands of finely graded scores don't
+    allow; beyond MOST_COUNTS the interval metric's own sums give the same number.
+    """
     values = {value for row in table for value in row if not math.isnan(value)}
     if len(values) < 2:
         return None
-    import krippendorff
+    if len(table[0]) * len(values) ** 2 <= MOST_COUNTS:
+        import krippendorff
 
-    return float(krippendorff.alpha(reliability_data=table, level_of_measurement="interval"))
+        return float(krippendorff.alpha(reliability_data=table, level_of_measurement="interval"))
+    return interval_alpha(np.array(table, float))
+
+
+def interval_alpha(table: np.ndarray) -> float:
+    """1 − observed ÷ expected squared distance. table: raters × units (R, U), NaN for missing, two values or more a unit."""
+    known = ~np.isnan(table)
+    count = known.sum(0)  # (U,)
+    within = np.nanvar(table, axis=0) * count**2 / (count - 1)  # (U,), half the sum over ordered pairs ÷ (m − 1)
+    every = table[known]
+    expected = every.var() * len(every) ** 2 / (len(every) - 1)
+    return float(1 - within.sum() / expected)
 
 
 def rater_pairs(ratings: Sequence[Rating]) -> list[RaterPair]:

@@ -41,9 +41,9 @@ def shape_of(mode: str) -> Shape:
 
 def overview(context: StudioContext, dataset_id: int, kind: Kind, mode: str, seed: int) -> dict[str, Any]:
     """What the room needs before the first item: words for criteria and reasons, who rated before, which orders can be followed."""
-    desk, shape = desk_of(context.store), shape_of(mode)
-    pool = desk.pool(dataset_id, kind, seed, shape)
-    why = desk.why_not(dataset_id, pool, shape)
+    desk = desk_of(context.store)
+    pool = desk.pool(dataset_id, kind, seed, shape_of(mode))
+    why = desk.why_not(dataset_id, pool)
     return {
         "criteria": {one: [{"name": name, "label": label} for name, label in CRITERIA[one]] for one in KINDS}, "skip_reasons": list(SKIP_REASONS),
         "longest_rater": LONGEST_RATER, "raters": [{"name": name, "rated": count} for name, count in context.store.ratings.raters()],

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from pipeline.ratings import Rating, RatingItem
-from pipeline.teaching.rater_agreement import alphas, disputes, manners, rater_pairs
+from pipeline.teaching.rater_agreement import alphas, disputes, interval_alpha, manners, rater_pairs
 
 
 def item(number: int, candidates: int = 3) -> RatingItem:
@@ -29,6 +30,17 @@ def test_alpha_is_krippendorffs_by_hand():
     observed = (0.0 + 0.25) / 2
     expected = 2 * (1 + 0.25 + 1 + 0.25 + 0.25 + 0.0) / (4 * 3)
     assert overall.value == pytest.approx(1 - observed / expected)
+
+
+def test_many_finely_graded_scores_give_the_packages_number_without_its_memory():
+    import krippendorff
+    chance = np.random.default_rng(0)
+    table = chance.random((3, 40)).round(2)
+    table[0, :15] = np.nan
+    assert interval_alpha(table) == pytest.approx(krippendorff.alpha(reliability_data=table, level_of_measurement="interval"))
+    ratings = [word(n, rater, *(float(one) for one in chance.random(3))) for n in range(400) for rater in ("Ann", "Bob")]
+    overall = alphas("answer", [item(n) for n in range(400)], ratings)[0]
+    assert overall.value == pytest.approx(0, abs=0.1) and overall.units == 1200
 
 
 def test_opposite_words_read_as_contradiction():

@@ -101,10 +101,9 @@ def test_texts_without_a_word_can_still_be_queued():
 
 
 def test_raters_differ_by_their_largest_distance_and_settled_items_are_closed():
-    item = RatingItem("answer", "q", ("a", "b"), None, "x", "t", id=5)
     two = [Rating(5, "Ann", "score", (0.1, 0.9), id=1), Rating(5, "Bob", "score", (0.2, 0.3), id=2)]
-    assert rater_spread([item], two) == {item.digest: pytest.approx(0.6)}
-    assert rater_spread([item], two[:1]) == {} and rater_spread([item], [*two, Rating(5, "Cy", "settled", (0, 1), id=3)]) == {}
+    assert rater_spread(two) == {5: pytest.approx(0.6)}
+    assert rater_spread(two[:1]) == {} and rater_spread([*two, Rating(5, "Cy", "settled", (0, 1), id=3)]) == {}
 
 
 @pytest.fixture
