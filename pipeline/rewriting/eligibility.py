@@ -23,7 +23,8 @@ _TO_THE_MODEL = re.compile(
     r"|\b(?:system prompt|you are now|from now on,? (?:you|answer|act)|pretend (?:to be|that you)|act as (?:a|an|if)|jailbreak)\b", re.IGNORECASE)
 _REFUSAL = re.compile(
     r"\bas an? (?:ai|artificial|(?:large )?language model)\b|\bi(?:'m| am) (?:sorry|unable|not able)\b|\bi (?:can(?:'|no)t|cannot|can not) (?:see|view|answer|help|assist|look|provide|determine|access|process)\b"
-    r"|\bi apologi[sz]e\b|\bi don'?t have (?:access|the ability)\b|\bno (?:image|picture|photo) was (?:provided|attached|given)\b|\b(?:second|third|fourth|fifth) image\b", re.IGNORECASE)
+    r"|\bi apologi[sz]e\b|\bi don'?t have (?:access|the ability)\b|\bno (?:image|picture|photo) was (?:provided|attached|given)\b|\b(?:second|third|fourth|fifth) image\b"
+    r"|\b(?:image|picture|photo) (?:was|is|has)(?: not|n't) (?:been )?(?:provided|attached|given)\b|\bwithout (?:the ability|being able) to (?:see|view)\b", re.IGNORECASE)
 _URL = re.compile(r"\b(?:https?://|www\.)\S+", re.IGNORECASE)
 
 _MORE_ENGLISH = frozenset("not no some any all please one two three many".split())
