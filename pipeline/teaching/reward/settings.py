@@ -36,6 +36,9 @@ class RewardSettings:
     base: str = knob(EMBEDDED, "Base model", "embedded, llava-1.5-7b, llava-1.5-13b, a folder in LLaVA layout, or a hub id owner/name.", group="plan")
     layer: int = knob(14, "Read after layer", "The head reads the last token's state after this layer; −1 is after the last layer and its norm. Layers above it are not computed.",
                       group="plan", low=FINAL, high=200, advanced=True)
+    pool: str = knob("both", "Pooled", "What the head reads there: the last token's state (the authors' way), the mean over the judged text, or both beside each other.",
+                     group="plan", choices=("last", "mean", "both"), advanced=True)
+    from_layer: int = knob(4, "Adapter from layer", "Layers below wear no adapter: they cost less, and a middle reading needs them little.", group="adapter", low=0, high=200, advanced=True)
     projector: bool = knob(True, "Train the projector", "Also tune the layer that turns image features into words. The vision tower always stays as it is.",
                            group="plan", advanced=True)
     facts: bool = knob(False, "Show facts", "Puts what is known to be true of the image before the text, in changing order, so that a fluent invention can't pass. Scoring then shows them too.",
@@ -140,4 +143,4 @@ def defaults_for(base: str) -> RewardSettings:
     """
     if base.strip() == EMBEDDED:
         return RewardSettings()
-    return RewardSettings(base=base.strip(), layer=FINAL, learning_rate=2e-5, head_learning_rate=2e-4, epochs=5.0, rank=128, alpha=256, max_length=2048)
+    return RewardSettings(base=base.strip(), layer=FINAL, pool="last", from_layer=0, learning_rate=2e-5, head_learning_rate=2e-4, epochs=5.0, rank=128, alpha=256, max_length=2048)
