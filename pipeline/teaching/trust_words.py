@@ -22,9 +22,10 @@ def gap_words(gaps: Sequence[Share]) -> str:
     if len(told) < 2:
         return f"Too few pairs at different distances: {FEW_PAIRS} are needed at each, {_most(gaps)} are the most there are at one."
     near, far = told[0], told[-1]
-    grows = (far.value or 0) > (near.value or 0)
-    return (f"Pairs people rated {near.label} apart: {_percent(near.value or 0)} right; {far.label}: {_percent(far.value or 0)}. "
-            + ("It is surer where people are, as it should be." if grows else "It is no better where people see a clear difference: a bad sign."))
+    meaning = ("It is surer where people are, as it should be." if _above(far, near) else
+               "It may be surer where people are; more pairs would tell." if (far.value or 0) > (near.value or 0) else
+               "It is no better where people see a clear difference: a bad sign.")
+    return f"Pairs people rated {near.label} apart: {_percent(near.value or 0)} right; {far.label}: {_percent(far.value or 0)}. {meaning}"
 
 
 def kind_words(groups: Sequence[Share]) -> str:

@@ -1,5 +1,5 @@
 // The room where a candidate scorer is seen beside the present one before anybody adopts it: choose, cost, report, verdict.
-import { activeJobs, api, el, emit, empty, fill, fmt, jobList, on, param, problem, refresh, setParams, studio, tell } from "../studio.js";
+import { activeJobs, api, el, emit, empty, fill, fmt, icon, jobList, on, param, problem, refresh, setParams, studio, tell } from "../studio.js";
 import { Candidates } from "./trial/candidates.js";
 import { Report } from "./trial/report.js";
 import { Verdicts } from "./trial/verdicts.js";
@@ -53,12 +53,12 @@ class TrialRoom {
     this.draw();
   }
 
-  /** The kind and candidate of the address where the list has them; else the newest nobody has decided on. */
+  /** The kind and candidate of the address where the list has them (also one that was just adopted); else the newest nobody has decided on. */
   get chosen() {
     const { scorers } = this.overview;
     const kind = KINDS.includes(param("trial_kind")) ? param("trial_kind") : KINDS.find((one) => scorers[one].some((row) => row.standing === "undecided")) ?? "question";
     const able = scorers[kind].filter((row) => row.standing !== "present");
-    return { kind, row: able.find((row) => row.reference === param("trial_candidate")) ?? able.find((row) => row.standing === "undecided") ?? able[0] ?? null };
+    return { kind, row: scorers[kind].find((row) => row.reference === param("trial_candidate")) ?? able.find((row) => row.standing === "undecided") ?? able[0] ?? null };
   }
 
   pick(kind, reference) {
@@ -75,8 +75,16 @@ class TrialRoom {
       fill(this.decide);
       return fill(this.main, el("div", { class: "card" }, empty({ icon: "info", title: `No other ${kind} scorer yet`, text: "Teach one from your ratings; it then waits here to be tried. An adapter in the authors' layout is tried on the command line first: python -m pipeline trial NAME --candidate DIR --kind KIND.", action: { label: "Go to Train", run: () => emit("teach-room", "train") } })));
     }
-    this.askCost(kind, row);
+    setParams({ trial_kind: kind, trial_candidate: row.reference }); // a verdict must not make the page jump to another one
+    if (row.standing === "present") this.drawPresent(row);
+    else this.askCost(kind, row);
     this.drawReport(kind, row);
+  }
+
+  drawPresent(row) {
+    this.costAsked += 1;
+    this.costBox.hidden = false;
+    fill(this.costBox, el("p", { class: "small-text" }, el("b", { text: row.name }), " is the present scorer: scoring uses it. Choose another one to try it beside this one."));
   }
 
   get running() { return activeJobs(["trial"]).length > 0; }
@@ -109,14 +117,14 @@ class TrialRoom {
       [[0, `All ${fmt.int(records)}`], ...SAMPLES.filter((n) => n < records).map((n) => [n, `${fmt.int(n)}, evenly over the file`])].map(([value, text]) => el("option", { value, text, selected: value === (this.sample ?? 0) })));
     const fact = (name, value, title = "") => [el("dt", { text: name }), el("dd", { class: "num", title }, value)];
     fill(this.costBox, el("h3", { text: "Before the trial" }),
-      el("label", { class: "field" }, el("span", { text: "Records" }), el("span", { class: "picker" }, select)),
+      el("label", { class: "field" }, el("span", { text: "Records" }), el("span", { class: "picker" }, select, icon("down"))),
       el("dl", { class: "facts" },
         fact("To score", cost.texts ? `${fmt.plural(cost.texts, "text")}` : "nothing: all is stored", `${fmt.int(cost.data_texts)} of the data set, ${fmt.int(cost.rated_texts)} rated ones; stored scores are reused`),
         fact("Time", cost.texts ? `about ${fmt.duration(Math.max(1, cost.seconds))}` : "a moment", cost.seconds_from),
         fact("Runs on", `${cost.device === "cuda" ? "GPU" : "CPU"}, ${cost.precision}${cost.quantization === "none" ? "" : `, ${cost.quantization}`}`),
         fact("New pairs", `${fmt.int(cost.pairs)} on ${fmt.plural(cost.images, "image")}`, `${fmt.plural(cost.trained_on, "more pair")} left out: one of the two was trained on them`)),
       cost.pairs < 20 ? el("p", { class: "small-text warn-text", text: `Fewer than 20 pairs are new to both: accuracy will tell nothing. Rate more, then try again.` }) : null,
-      el("button", { class: "btn primary wide-btn tr-go", on: { click: (event) => this.start(event.currentTarget) }, text: "Try it" }),
+      el("button", { class: "btn primary wide-btn tr-go", on: { click: (event) => this.start(event.currentTarget) }, text: cost.texts ? "Try it" : "Compare again" }),
       el("p", { class: "small-text quiet", text: "Scores both on the same texts and changes nothing else." }));
   }
 
@@ -135,6 +143,7 @@ class TrialRoom {
     const note = last && !last.active && last.id !== done?.id ? (last.state === "failed" ? problem({ message: `The last trial failed: ${last.error}`, hint: last.hint }) : el("p", { class: "quiet small-text", text: "The last trial was stopped. What it scored is kept: trying again goes on from there." })) : null;
     if (!done) {
       fill(this.decide);
+      if (row.standing === "present") return fill(this.main, note, el("div", { class: "card" }, empty({ icon: "info", title: `${row.name} is what scoring uses`, text: "Choose another scorer on the left: it is tried beside this one on the same texts. How far this one can be trusted is told in the Trust room.", action: { label: "Go to Trust", run: () => emit("teach-room", "trust") } })));
       return fill(this.main, note, el("div", { class: "card" }, empty({ icon: "info", title: last?.active ? "The report draws itself when the trial is done" : `${row.name} has not been tried on this data set`,
         text: "You then see how often each scorer orders new pairs as people did, how many records would change sides at your cut, and which rise and fall. Then you adopt it, keep both, or discard it." })));
     }

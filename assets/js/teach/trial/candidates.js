@@ -26,7 +26,7 @@ export class Candidates {
     const from = [ORIGINS[row.origin], row.made_at && row.origin !== "shipped" ? fmt.when(row.made_at) : "", row.author ? `by ${row.author}` : ""].filter(Boolean).join(" · ");
     const figure = row.figure ? `${percent(row.figure.value)} of ${fmt.plural(row.figure.pairs, "held-out pair")}` : "no held-out figure of its own";
     return el("div", { class: `tr-scorer ${row === chosen ? "chosen" : ""} ${present ? "present" : ""}`, role: "listitem", data: { scorer: row.reference } },
-      el("button", { class: "tr-pick", type: "button", disabled: present, "aria-pressed": present ? null : String(row === chosen), title: present ? "The one scoring uses now" : row.reference, on: { click: () => this.pick(row.kind, row.reference) } },
+      el("button", { class: "tr-pick", type: "button", "aria-pressed": String(row === chosen), title: present ? "The one scoring uses now" : row.reference, on: { click: () => this.pick(row.kind, row.reference) } },
         el("span", { class: "row apart nowrap" }, el("span", { class: "strong clip", text: row.name }), el("span", { class: `chip ${tone}`, text: word })),
         el("span", { class: "small-text num", title: row.figure ? `95 %: ${percent(row.figure.low)} to ${percent(row.figure.high)}, told by its training` : "", text: figure }),
         el("span", { class: "small-text quiet clip", title: `${row.base_label} · ${row.revision.slice(0, 8)}`, text: from }),

@@ -3,7 +3,7 @@ import { api, el, emit, fill, fmt, tell, toast } from "../../studio.js";
 import { nameProblem, raterName, rememberRater } from "../rate/rater.js";
 
 const CHOICES = [
-  ["adopted", "Adopt", "primary", (name, present) => `Scoring uses ${name} from now on. ${present} stays choosable.`],
+  ["adopted", "Adopt", "primary", (name, present) => `Scoring uses ${name} from now on; ${present} stays choosable.`],
   ["kept", "Keep both", "", (name, present) => `Scoring goes on with ${present}; ${name} can be chosen in the Score tab.`],
   ["discarded", "Discard", "", (name) => `${name} is hidden from the choices. Nothing is deleted.`],
 ];
@@ -32,11 +32,12 @@ export class Verdicts {
       button.disabled = false;
       this.changed();
     };
-    const now = row.standing === "choosable" ? "It can be chosen by hand now." : row.standing === "discarded" ? "It is discarded now." : "Nobody has decided on it yet.";
+    const adopted = row.standing === "present";
+    const now = adopted ? "Scoring uses it now; the decision can be undone below." : row.standing === "choosable" ? "It can be chosen by hand now." : row.standing === "discarded" ? "It is discarded now." : "Nobody has decided on it yet.";
     fill(this.decide, el("section", { class: "card stack tr-decide", "aria-label": "Decide" },
       el("div", { class: "row apart" }, el("div", {}, el("h2", { text: `What becomes of ${row.name}?` }), el("p", { class: "small-text quiet", text: now })), el("label", { class: "row nowrap small-text" }, "Decided by", input)), wrong,
       el("div", { class: "tr-choices" }, CHOICES.map(([verdict, text, tone, words]) => el("div", { class: "stack tight" },
-        el("button", { class: `btn ${tone}`, data: { verdict }, on: { click: (event) => say(verdict, event.currentTarget) }, text }), el("p", { class: "small-text quiet", text: words(row.name, present?.name ?? "the shipped one") })))),
+        el("button", { class: `btn ${tone}`, disabled: adopted && verdict === "adopted", data: { verdict }, on: { click: (event) => say(verdict, event.currentTarget) }, text }), el("p", { class: "small-text quiet", text: words(row.name, adopted ? "the one before" : present?.name ?? "the shipped one") })))),
       el("p", { class: "small-text quiet", text: "Scores of both stay apart, each under its own key. Every decision can be undone." })));
   }
 
