@@ -2,7 +2,7 @@
 import { api, debounce, el, fill, icon, param, problem, setParams, studio, toast } from "../studio.js";
 import { Desk } from "./rate/desk.js";
 import { setWage, wage } from "./rate/progress.js";
-import { askRater, raterName } from "./rate/rater.js";
+import { askRater, nameProblem, raterName } from "./rate/rater.js";
 
 export const room = { id: "rate", title: "Rate", hint: "Judge the candidates of one image; the next one is ready.", mount };
 
@@ -56,6 +56,7 @@ function mount(node) {
     desk = null;
     const rater = raterName();
     let now = setting();
+    if (!body.childElementCount) fill(body, el("div", { class: "skeleton rt-skeleton", "aria-label": "The queue is drawn" }));
     try {
       const { dataset, kind, mode, seed } = now;
       overview = await api.get("/api/ratings", { dataset, kind, mode, seed });
@@ -64,7 +65,7 @@ function mount(node) {
       return;
     }
     if (turn !== asked) return;
-    if (!rater) { fill(bar); return askRater(body, overview.raters, open); }
+    if (nameProblem(rater)) { fill(bar); return askRater(body, overview.raters, open); }
     const barred = overview.strategies.find((one) => one.id === now.strategy && one.why_not);
     if (barred) {
       now = { ...now, strategy: "random" };

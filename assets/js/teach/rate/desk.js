@@ -53,7 +53,10 @@ export class Desk {
     try {
       await this.keeping.flush();
       await this.fetch();
-    } catch (error) { if (!this.gone) fill(this.right, problem(error)); }
+    } catch (error) {
+      this.left.hidden = true;
+      return fill(this.right, problem(error));
+    }
     if (!this.gone) this.show();
   }
 
@@ -75,7 +78,10 @@ export class Desk {
     this.drawStrip();
   }
 
-  drawStrip() { drawProgress(this.strip, this.progress, this.words.get(this.item?.id)?.seconds ?? 0); }
+  drawStrip() {
+    drawProgress(this.strip, this.progress, this.words.get(this.item?.id)?.seconds ?? 0);
+    if (this.undoButton) this.undoButton.disabled = !this.progress?.rated && !this.progress?.skipped && !this.last;
+  }
 
   wordOf(item) {
     if (!this.words.has(item.id)) {
@@ -91,14 +97,14 @@ export class Desk {
     this.popKeys?.();
     this.warned = false;
     this.item = this.queue.shift() ?? null;
-    if (!this.item) return this.drawEnd();
+    if (!this.item) return this.flying.size ? this.drawWait() : this.drawEnd();
     this.left.hidden = false;
     const item = this.item, word = this.wordOf(item), { kind, mode } = this.setting;
     if (word.scores?.length !== item.candidates.length) delete word.scores;
     const body = el("div", { class: "rt-candidates" });
     const options = { item, word, criteria: this.overview.criteria[kind], changed: () => this.changed() };
     const pairs = mode === "pairs" && item.candidates.length <= MOST && item.candidates.length > 1;
-    const View = mode === "rank" || (mode === "pairs" && item.candidates.length > MOST) ? Ranking : pairs || mode === "hallucination" ? Pairing : Scoring;
+    const View = item.candidates.length === 1 ? Scoring : mode === "rank" || (mode === "pairs" && item.candidates.length > MOST) ? Ranking : pairs || mode === "hallucination" ? Pairing : Scoring;
     this.sentAs = View === Scoring ? "score" : View === Ranking ? "rank" : mode;
     fill(this.picture, photo({ key: item.image_name, image: item.image, text_only: !item.image, problem: "" }, { large: true }),
       item.facts.length ? el("details", { class: "rt-facts-list small-text" }, el("summary", { text: `${fmt.plural(item.facts.length, "true sentence")} about the image` }), el("ul", {}, item.facts.map((fact) => el("li", { class: "record-text", dir: "auto", text: fact })))) : null);
@@ -114,7 +120,7 @@ export class Desk {
       body, this.note, this.told,
       el("div", { class: "row rt-buttons" }, el("button", { class: "btn primary", on: { click: () => this.send() } }, "Send", el("kbd", { text: "↵" })),
         el("button", { class: "btn", on: { click: () => this.skip() } }, "Skip", el("kbd", { text: "S" })),
-        el("button", { class: "btn", disabled: !this.progress?.rated && !this.progress?.skipped && !this.last, on: { click: () => this.undo() } }, "Undo", el("kbd", { text: "U" })),
+        (this.undoButton = el("button", { class: "btn", on: { click: () => this.undo() } }, "Undo", el("kbd", { text: "U" }))),
         el("span", { class: "grow" }), el("span", { class: "small-text quiet" }, "Sources are shown after sending. ", el("kbd", { text: "?" }), " lists the keys.")));
     this.view = new View(body, { ...options, hallucination: mode === "hallucination" });
     this.popKeys = pushKeys("Rate", [
@@ -127,6 +133,12 @@ export class Desk {
     this.drawStrip();
     this.view.focus();
     scrollTo({ top: 0 });
+  }
+
+  drawWait() {
+    this.view = null;
+    fill(this.right, el("div", { class: "skeleton rt-skeleton" }));
+    this.popKeys = null;
   }
 
   drawEnd() {
@@ -190,7 +202,7 @@ export class Desk {
       if (this.gone) return;
       this.last = { ...answer, item };
       this.reveal();
-      return this.fetch().then(() => { if (!this.item && this.queue.length) this.show(); });
+      return this.fetch().then(() => { if (!this.item) this.show(); });
     }).catch((error) => {
       if (this.gone) return;
       if (error.status && this.flying.has(item.id)) { // the studio said no: open it again, as it was

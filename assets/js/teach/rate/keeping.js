@@ -54,7 +54,11 @@ export class Keeping {
 
   /** After a reload: bring the studio what it had not got yet, words first. */
   async flush() {
-    for (const entry of this.outbox) await this.deliver(entry).catch(() => {});
+    for (const entry of this.outbox)
+      await this.deliver(entry).catch(({ status }) => { // what the studio refuses becomes a draft again, so that it can be seen and mended
+        const { item, rater, ...said } = entry.body;
+        if (status) return this.put(item, { ...said, at: entry.at });
+      });
     const waiting = new Set(this.outbox.map((entry) => entry.body.item));
     for (const [item, draft] of Object.entries(read(this.draftsName))) if (!waiting.has(Number(item))) await this.put(Number(item), draft);
   }
