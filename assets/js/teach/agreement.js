@@ -16,6 +16,7 @@ function mount(node) {
   async function open() {
     const turn = ++asked, dataset = studio.dataset.id, now = kind();
     fill(bar, el("div", { class: "seg", role: "group", "aria-label": "What is rated" }, KINDS.map(([id, label]) => el("button", { type: "button", "aria-pressed": String(id === now), text: label, on: { click: () => { setParams({ rate_kind: id === "answer" ? null : id }); open(); } } }))));
+    if (!figures.childElementCount) fill(figures, el("div", { class: "skeleton rt-skeleton" }));
     try {
       const found = await api.get("/api/rating-agreement", { dataset, kind: now });
       if (turn !== asked) return;
