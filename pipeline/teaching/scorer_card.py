@@ -16,7 +16,7 @@ from pipeline.teaching.adoption import KnownScorer
 READS = {"question": "the image, then all questions of a record, one a line", "answer": "the image, then `Question: …` and `Answer: …` of one turn"}
 ORIGINS = {"shipped": "ships with Align² Studio", "taught": "taught in this workspace", "adapter": "a reward adapter in the layout of the method's authors"}
 FIGURES = (("scorer", "this scorer, images held out of its training"), ("cross_validated", "its recipe, each image left out once"), ("tfidf", "TF-IDF and logistic regression"), ("length", "longer is better"))
-HIDDEN = ("image_digests",)
+HIDDEN = ("image_digests", "held_out_digests")
 NOT_MEASURED = "Not measured yet: open Teach, Trust, and run the report."
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~])")
 

@@ -88,7 +88,7 @@ def _card(kind: str, active: bool, name: str, folder: Path) -> dict[str, Any]:
     told = json.loads((folder / scorers.SPEC).read_text(encoding="utf-8")) if (folder / scorers.SPEC).is_file() else {}
     card = folder / "CARD.md"
     return {"name": name, "kind": kind, "kind_label": KIND_LABELS[kind], "base": told.get("base", ""), "base_label": _label(told.get("base", "")),
-            "revision": str(told.get("sha256", ""))[:8], "active": active, "figures": told.get("figures", {}), "training": told.get("training", {}),
+            "revision": adoption.told_revision(told)[:8] if told else "", "active": active, "figures": told.get("figures", {}), "training": told.get("training", {}),
             "card": card.read_text(encoding="utf-8")[:40_000] if card.is_file() else ""}
 
 
@@ -155,7 +155,7 @@ def _plan_as_before(context: StudioContext, wish: ScoreWish, chosen: list[dict[s
         return None
     for told in chosen:
         for key in (row.key for row in tables_of(context.store).scorers(wish.dataset_id, told["kind"])):
-            if (key.adapter, key.revision, key.model, key.image_preparation) != (told["name"], told["sha256"], told["base"], told["image_preparation"]):
+            if (key.adapter, key.revision, key.model, key.image_preparation) != (told["name"], told["revision"], told["base"], told["image_preparation"]):
                 continue
             try:
                 found = plan(spec, hardware, Wish(key.precision, key.quantization))  # type: ignore[arg-type]
@@ -187,12 +187,12 @@ def _scorer(context: StudioContext, kind: str, wish: ScoreWish) -> dict[str, Any
     """What the description of a kind's scorer says, with the image preparation asked for. Raises SettingError where none can be used."""
     named = wish.scorers.get(kind)
     known = (adoption.find(context.store, context.workspace, kind, named) if named else adoption.present(context.store, context.workspace, kind))  # type: ignore[arg-type]
-    told = known.told or {"kind": kind, "base": known.base, "sha256": known.revision, "image_preparation": known.image_preparation, "features": [{"layer": -1, "pool": "last"}]}
-    return {**told, "name": known.name, **({} if wish.image_preparation == "auto" else {"image_preparation": wish.image_preparation})}
+    told = known.told or {"kind": kind, "base": known.base, "image_preparation": known.image_preparation, "features": [{"layer": -1, "pool": "last"}]}
+    return {**told, "name": known.name, "revision": known.revision, **({} if wish.image_preparation == "auto" else {"image_preparation": wish.image_preparation})}
 
 
 def _stage(context: StudioContext, dataset_id: int, records: int, told: dict[str, Any], found: Plan, asked: list[int] | None) -> dict[str, Any]:
-    key = ScorerKey(told["kind"], told["base"], told["name"], told["sha256"], found.precision, found.quantization, told["image_preparation"])
+    key = ScorerKey(told["kind"], told["base"], told["name"], told["revision"], found.precision, found.quantization, told["image_preparation"])
     missing = _missing(context, dataset_id, key)
     if asked is not None:
         inside = set(asked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,14 @@ import numpy as np
 import pytest
 from tests.pipeline.scoring_material import fill
 from tests.pipeline.test_scoring_comparison import FakeContext
-from tests.pipeline.tiny_llava import make_tiny_llava
+from tests.pipeline.tiny_llava import make_adapter, make_tiny_llava
 
 from pipeline.errors import DataError, JobCancelled, NotFound, SettingError
 from pipeline.ratings import Rating, RatingItem
 from pipeline.records import INSTRUCTION_TYPES
 from pipeline.scoring import run as scoring
 from pipeline.scoring.forward import Feature
-from pipeline.scoring.scorers import save_scorer
+from pipeline.scoring.scorers import load_scorer, save_scorer
 from pipeline.selection import ALL, Cut, SelectionSpec, authors_preset, shares
 from pipeline.store import Store
 from pipeline.store.scores import ScoreTable
@@ -212,3 +213,26 @@ def test_a_trial_does_not_make_its_scores_the_ones_that_count_before_somebody_ad
     scoring.run(FakeContext(store, workspace, dataset, {"kinds": ["question"], "scorers": {"question": "second"}}))  # type: ignore[arg-type]
     adoption.decide(store, workspace, "question", "second", "kept", "Ada")
     assert counting() == "second"  # a scoring run asked for it: what was last used counts, as ever
+
+
+def test_scorers_with_an_adapter_are_tried_too_taught_ones_by_name_and_the_authors_by_path(store: Store, workspace: Workspace, dataset: int, base: str, tmp_path: Path) -> None:
+    make_adapter(workspace.scorers_dir / "worn", seed=3)
+    teach(workspace, base, "worn", 4)
+    known = adoption.find(store, workspace, "question", "worn")
+    assert known.revision == load_scorer(str(known.folder), "question").revision and known.revision != known.told["sha256"]
+    assert trial.run(FakeContext(store, workspace, dataset, {"kind": "question", "candidate": "worn", "sample": 6}))["candidate"]["revision"] == known.revision  # type: ignore[arg-type]
+
+    theirs = make_adapter(tmp_path / "theirs", seed=5)
+    params = {"kind": "question", "candidate": str(theirs), "sample": 6, "base": base}
+    with pytest.raises(SettingError, match="nobody has tried theirs"):
+        adoption.decide(store, workspace, "question", str(theirs), "adopted", "Ada")
+    context = FakeContext(store, workspace, dataset, params)
+    context.job = store.jobs.add("trial", "model", dataset, params)
+    found = trial.run(context)  # type: ignore[arg-type]
+    store.jobs.end(context.job.id, "done", result=found)
+    assert (found["candidate"]["origin"], found["candidate"]["name"], found["ranks"]["shared"]) == ("adapter", "theirs", 6)
+    adoption.decide(store, workspace, "question", str(theirs), "adopted", "Ada")
+    assert adoption.with_scorers(context, {"kinds": ["question"]})["scorers"] == {"question": str(theirs)}  # type: ignore[arg-type]
+    shutil.copy(workspace.scorers_dir / "worn" / "adapter_model.safetensors", theirs)
+    with pytest.raises(SettingError, match="is not what was adopted"):
+        adoption.with_scorers(context, {"kinds": ["question"]})  # type: ignore[arg-type]

@@ -13,14 +13,19 @@ from tests.pipeline.test_scoring_comparison import FakeContext
 from tests.pipeline.test_teaching_trial import teach
 from tests.pipeline.tiny_llava import make_tiny_llava
 
+from pipeline import images
 from pipeline.errors import JobCancelled, SettingError
+from pipeline.models.planning import Plan
 from pipeline.ratings import Rating, RatingItem
 from pipeline.rewriting.eligibility import is_refusal
+from pipeline.scoring.engine import score_one_by_one
+from pipeline.scoring.scorers import load_scorer
 from pipeline.store import Store
 from pipeline.teaching import adoption, trust, trust_run
 from pipeline.teaching import trust_words as words
 from pipeline.teaching.preferences import Rated
 from pipeline.teaching.scorer_card import card, escaped
+from pipeline.teaching.shown_texts import Shown, score_shown, shown_of
 from pipeline.workspace import Workspace
 
 NAN = float("nan")
@@ -162,3 +167,20 @@ def test_the_card_holds_the_figures_and_shows_typed_names_as_they_are(store: Sto
     told = card(known, report)
     assert f"| here, on pairs that are new to it | {report['accuracy']['overall']['value']:.1%} |" in told and escaped(report["gaps"]["words"]) in told
     assert "| .5 and more |" in told and "| about .2 | " in told
+
+
+def test_a_text_is_scored_behind_the_very_picture_it_is_shown_with(store: Store, workspace: Workspace, dataset: int) -> None:
+    scorer = load_scorer(str(workspace.scorers_dir / "ours"))
+    context = FakeContext(store, workspace, dataset, {})
+    plan = Plan("cpu", "fp32", "none", 0.1, "")
+    own, other = (workspace.image_path(f"{number:064x}") for number in (3, 4))
+    rated = [Rated("question", "a", ("\nIs it red?", "\nIs it?"), (0.1, 0.9), own, ("A bus stands there",)), Rated("question", "b", ("\nIs it red?",), (0.5,), other), Rated("question", "c", ("\nIs it red?",), (0.5,))]
+    shown = shown_of(rated)
+    assert [one.picture for one in shown] == [own.name, own.name, other.name, None] and shown_of(rated, facts=True)[0].text == "\nFacts: A bus stands there.\nIs it red?"
+    values = [value for value, _ in score_shown(context, scorer, plan, shown)]  # type: ignore[arg-type]
+    loaded = context.shelf.get(scorer.spec, plan)
+    pictures = [images.open_rgb(own), images.open_rgb(own), images.open_rgb(other), None]
+    assert values == pytest.approx([score_one_by_one(loaded, scorer, picture, one.text) for picture, one in zip(pictures, shown)], abs=1e-4)
+    assert len(set(values)) == 4  # the same text scores otherwise behind another picture, and behind none
+    gone = score_shown(context, scorer, plan, [Shown("\nIs it blue?", workspace.root / "nowhere.png", "f" * 64)])  # type: ignore[arg-type]
+    assert gone == [(None, "the picture's file is gone")]
