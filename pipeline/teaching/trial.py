@@ -96,7 +96,8 @@ def run(context: "JobContext") -> dict[str, Any]:
                                                           lambda n, of, done=done, name=name: context.step(done + n, total, f"Rated texts: {name}"))]
         done += left[side.known.reference]
         told = {"kinds": [kind], "scorers": {kind: side.known.loadable}, "precision": side.plan.precision, "quantization": side.plan.quantization, "device": params.get("device"),
-                "base": side.scorer.base if side.scorer.adapter is not None else None, "record_ids": None if len(ids) == _records(context, dataset_id) else ids, "tried": True}
+                "base": side.scorer.base if side.scorer.adapter is not None else None, "record_ids": None if len(ids) == _records(context, dataset_id) else ids,
+                "tried": True if role == "candidate" else None}
         fresh[role] = scoring.run(Part(context, {name: value for name, value in told.items() if value is not None}, done, total, f"Data set: {name}"))["scored_now"]  # type: ignore[arg-type]
         done += len(ids)
     context.step(total, total, "Comparing", "")

@@ -70,7 +70,7 @@ def latest(context: StudioContext, dataset_id: int, kind: str, reference: str) -
     return {
         "scorers": [scorer_shape(scorer) for scorer in adoption.known(context.store, context.workspace, chosen.kind)], "scorer": scorer_shape(chosen),
         "job": job_shape(jobs[0]) if jobs else None, "report": None if done is None else {**done.result, "ended_at": done.ended_at, "job": done.id}, "stale": stale,
-        "records": dataset.record_count, "sample": {"usual": SAMPLE, "least": LEAST_SAMPLE, "most": MOST_SAMPLE},
+        "records": dataset.record_count, "sample": {"usual": min(SAMPLE, max(LEAST_SAMPLE, dataset.record_count)), "least": LEAST_SAMPLE, "most": MOST_SAMPLE},
     }
 
 

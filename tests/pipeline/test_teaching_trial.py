@@ -200,8 +200,8 @@ def test_a_trial_does_not_make_its_scores_the_ones_that_count_before_somebody_ad
     def counting() -> str:
         return store.scores.keys(dataset, "question")[0][0].adapter
 
-    trial.run(FakeContext(store, workspace, dataset, {"kind": "question", "candidate": "second"}))  # type: ignore[arg-type]
-    assert counting() == "first"
+    found = trial.run(FakeContext(store, workspace, dataset, {"kind": "question", "candidate": "second"}))  # type: ignore[arg-type]
+    assert counting() == "first" and [row["key"] for row in store.database.rows("SELECT key FROM tried_key")] == [found["candidate"]["key"]]
     kept = adoption.decide(store, workspace, "question", "second", "kept", "Ada")
     assert counting() == "first"
     store.scorer_verdicts.undo(kept.id, "Ada")
