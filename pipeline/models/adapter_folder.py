@@ -37,7 +37,7 @@ INTO_HIDDEN = ("o_proj", "down_proj")
 LORA = re.compile(r"(?:base_model\.model\.)?model\.layers\.(\d+)\.(\w+)\.(\w+)\.lora_([AB])(?:\.default)?\.weight")
 PROJECTOR = re.compile(r"(?:base_model\.)?(?:model\.)*mm_projector\.([02])\.(weight|bias)")
 PLAIN = {"peft_type": ("LORA",), "bias": ("none", None), "use_dora": (False, None), "use_rslora": (False, None), "fan_in_fan_out": (False, None),
-         "rank_pattern": ({}, None), "alpha_pattern": ({}, None), "layers_to_transform": ([], None), "layer_replication": ([], None)}
+         "rank_pattern": ({}, None), "alpha_pattern": ({}, None), "layer_replication": ([], None)}
 """Settings of the config that change what is computed, and the values under which it is plain LoRA: W + alpha / r · B · A."""
 
 
@@ -53,6 +53,8 @@ class AdapterSpec:
     hidden: int
     base: str
     revision: str
+    only: tuple[int, ...] = ()
+    """The layers that wear it, where not all of the base's do."""
 
     @property
     def name(self) -> str:
@@ -98,7 +100,7 @@ def read_adapter(folder: Path) -> AdapterSpec:
         raise ModelError(f"the reward adapter {folder} can't be used: " + "; ".join(problems),
                          hint=f"Its folder needs {CONFIG}, {LORA_FILES[0]} (or .bin) and {OTHER_FILES[1]}, all of one training run: copy or download it again.")
     alpha = float(told["lora_alpha"])
-    return AdapterSpec(folder, rank, alpha, targets, layers, hidden, str(told.get("base_model_name_or_path") or ""), _revision((main, other), rank, alpha))
+    return AdapterSpec(folder, rank, alpha, targets, layers, hidden, str(told.get("base_model_name_or_path") or ""), _revision((main, other), rank, alpha), _worn(told))
 
 
 def head(spec: AdapterSpec) -> "np.ndarray":
@@ -128,9 +130,18 @@ def _config(folder: Path, problems: list[str]) -> dict[str, Any]:
         if isinstance(told.get(name), bool) or not isinstance(told.get(name), kinds) or not told[name] > 0:
             problems.append(f"{name} is {str(told.get(name))[:40]!r} in its {CONFIG}, should be a number above 0")
             told[name] = 0
+    only = told.get("layers_to_transform")
+    if only is not None and not (isinstance(only, list) and all(isinstance(layer, int) and not isinstance(layer, bool) and layer >= 0 for layer in only)):
+        problems.append(f"layers_to_transform is {str(only)[:60]!r} in its {CONFIG}, should be a list of layer numbers")
+        told["layers_to_transform"] = None
     problems += [f"{name} is {str(told[name])[:60]!r} in its {CONFIG}, which is not plain LoRA"
                  for name, allowed in PLAIN.items() if name in told and told[name] not in allowed]
     return told
+
+
+def _worn(told: Mapping[str, Any]) -> tuple[int, ...]:
+    """The layers that the config says wear the adapter, () for all."""
+    return tuple(sorted(set(told.get("layers_to_transform") or ())))
 
 
 def _file(folder: Path, names: Sequence[str], words: str, problems: list[str]) -> Path | None:
@@ -178,6 +189,7 @@ def _check_lora(shapes: Mapping[str, Shape], told: Mapping[str, Any], rank: int,
         else:
             unknown.append(name)
     layers = 1 + max((layer for layer, _, _ in found), default=-1)
+    worn = _worn(told) or range(layers)
     seen = {target for _, target, _ in found}
     named = told.get("target_modules")
     promised = {str(name).rsplit(".", 1)[-1] for name in named} - {"score"} if isinstance(named, list) else seen
@@ -188,7 +200,7 @@ def _check_lora(shapes: Mapping[str, Shape], told: Mapping[str, Any], rank: int,
     elif strange := sorted(seen - promised):
         problems.append(f"it has tensors for {', '.join(strange)}, which its {CONFIG} does not name")
     targets = tuple(target for target in BLOCKS if target in seen | promised)
-    places = [(layer, target, side) for layer in range(layers) for target in targets for side in "AB"]
+    places = [(layer, target, side) for layer in worn for target in targets for side in "AB"]
     missing = [f"layers.{layer}.{BLOCKS[target]}.{target}.lora_{side}" for layer, target, side in places if (layer, target, side) not in found]
     if missing:
         problems.append(f"{len(missing)} of {len(places)} LoRA tensors are missing ({', '.join(missing[:3])})")

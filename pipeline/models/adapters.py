@@ -83,7 +83,7 @@ def _misfits(loaded: LoadedModel, spec: AdapterSpec, lora: Mapping[str, Sequence
     import torch
 
     inner = loaded.language_model
-    if len(inner.layers) != spec.layers:
+    if len(inner.layers) < spec.layers or (len(inner.layers) != spec.layers and not spec.only):
         return [f"it has {spec.layers} layers, the base {len(inner.layers)}"]
     problems = []
     for path, (a, b) in lora.items():
@@ -117,7 +117,7 @@ def _own_layers(loaded: LoadedModel, spec: AdapterSpec, lora: Mapping[str, Seque
     plain = {path: inner.get_submodule(path) for path in lora}
     blocks = "|".join(rf"{BLOCKS[target]}\.{target}" for target in spec.targets)
     config = LoraConfig(r=spec.rank, lora_alpha=spec.alpha, lora_dropout=0.0, bias="none",  # type: ignore[arg-type]
-                        target_modules=rf"model\.language_model\.layers\.\d+\.(?:{blocks})")
+                        target_modules=rf"model\.language_model\.layers\.(?:{'|'.join(map(str, spec.only)) or '[0-9]+'})\.(?:{blocks})")
     try:
         inject_adapter_in_model(config, loaded.model, NAME, low_cpu_mem_usage=True)
         made = {path: inner.get_submodule(path) for path in lora}

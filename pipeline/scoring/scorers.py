@@ -106,13 +106,18 @@ def _shipped(folder: Path, kind: Kind | None) -> Scorer:
         features = tuple(Feature(int(entry["layer"]), entry["pool"]) for entry in told["features"])
         scorer_kind, span, preparation = told["kind"], told["span"], told["image_preparation"]
         base, promised = str(told["base"]), told["sha256"]
+        worn = told.get("adapter")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"the scorer {folder.name} can't be read: {error!r}", hint=f"Restore {folder / SPEC}, or train the scorer again.") from error
     if kind is not None and scorer_kind != kind:
         raise SettingError(f"{folder.name} scores {scorer_kind}s, not {kind}s", hint=f"Choose one of {', '.join(available(kind)) or 'none yet'}.")
     weights, bias = _head(folder, promised, len(features))
-    return Scorer(folder.name, scorer_kind, base, features, span, preparation, weights, bias, promised,
-                  told.get("figures", {}), told.get("training", {}))
+    adapter = adapters.read_adapter(folder) if worn is not None else None
+    if adapter is not None and adapter.revision != worn:
+        raise ModelError(f"the adapter of {folder.name} has the revision {adapter.revision[:16]}…, its scorer.json says {str(worn)[:16]}…",
+                         hint="Restore all files from the same version.")
+    return Scorer(folder.name, scorer_kind, base, features, span, preparation, weights, bias, _together(promised, worn),
+                  told.get("figures", {}), told.get("training", {}), adapter)
 
 
 def _adapted(folder: Path, kind: Kind | None, base: str | None) -> Scorer:
@@ -123,7 +128,7 @@ def _adapted(folder: Path, kind: Kind | None, base: str | None) -> Scorer:
     adapter = adapters.read_adapter(folder)
     name = _base_name(base) if base is not None else _base_of(adapter)
     spec = spec_for(name)
-    if (spec.name in SPECS or Path(spec.source).is_dir()) and (spec.layers, spec.hidden) != (adapter.layers, adapter.hidden):
+    if not adapter.only and (spec.name in SPECS or Path(spec.source).is_dir()) and (spec.layers, spec.hidden) != (adapter.layers, adapter.hidden):
         raise SettingError(f"the adapter {folder.name} is for {adapter.layers} layers of width {adapter.hidden}, {spec.label} has {spec.layers} of {spec.hidden}",
                            hint=f"Use it with its own base{f', {adapter.base}' if adapter.base else ''}.")
     return Scorer(folder.name, kind, name, (Feature(FINAL, "last"),), "text", "pad", adapters.head(adapter), 0.0, adapter.revision, adapter=adapter)
@@ -146,18 +151,26 @@ def _base_name(base: str) -> str:
     return spec.name if spec.name in SPECS else spec.source
 
 
+def _together(head: str, adapter: str | None) -> str:
+    """The revision of a scorer: its head's sha256, with an adapter that of both."""
+    return head if adapter is None else hashlib.sha256(f"{head} {adapter}".encode()).hexdigest()
+
+
 def save_scorer(folder: Path, *, kind: Kind, base: str, features: tuple[Feature, ...], span: str, image_preparation: str,
                 weights: np.ndarray, bias: float, figures: dict[str, Any], training: dict[str, Any]) -> str:
-    """Write head and scorer.json (last); returns the revision, the head's sha256."""
+    """Write head and scorer.json (last) beside the adapter's files, where there are any; returns the revision."""
     from safetensors.numpy import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
     save_file({"weight": weights.astype(np.float32), "bias": np.array([bias], np.float32)}, folder / HEAD)
-    revision = hashlib.sha256((folder / HEAD).read_bytes()).hexdigest()
+    digest = hashlib.sha256((folder / HEAD).read_bytes()).hexdigest()
+    adapter = adapters.read_adapter(folder).revision if adapters.is_adapter(folder) else None
     body = {"kind": kind, "base": base, "features": [{"layer": f.layer, "pool": f.pool} for f in features], "span": span,
-            "image_preparation": image_preparation, "sha256": revision, "figures": figures, "training": training}
-    (folder / SPEC).write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
-    return revision
+            "image_preparation": image_preparation, "sha256": digest, **({"adapter": adapter} if adapter else {}), "figures": figures, "training": training}
+    scratch = folder / f"{SPEC}.part"
+    scratch.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
+    scratch.replace(folder / SPEC)
+    return _together(digest, adapter)
 
 
 def _folder(name_or_folder: str) -> Path:
