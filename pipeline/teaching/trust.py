@@ -112,7 +112,8 @@ def by_kind_of_pair(items: Sequence[Rated], pairs: PairSet, is_refusal: Callable
         several = (count[pairs.better] > 1) | (count[pairs.worse] > 1)
         groups += [("Single questions", ~several), ("Several questions", several)]
     origins = [item.origin or "unknown" for item in items for _ in item.texts]
-    for origin in [name for name, _ in _most(np.array(origins, object)[pairs.better].tolist())][:6]:
+    named = [name for name, _ in _most(np.array(origins, object)[pairs.better].tolist())][:6]
+    for origin in named if len(named) > 1 else ():  # one origin is all pairs, which the head tells already
         groups.append((f"From: {origin}", np.array([origins[place] == origin for place in pairs.better], bool)))
     return [share(label, pairs.won[inside], pairs.image[inside]) for label, inside in groups if inside.any()]
 

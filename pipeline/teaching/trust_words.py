@@ -44,7 +44,7 @@ def kind_words(groups: Sequence[Share]) -> str:
 def calibration_words(found: Calibration) -> str:
     if found.error is None or found.stretch is None:
         return f"{_pairs(found.n)}; {found.needed} are needed to compare what it predicts with what people prefer."
-    side = "it is surer than it should be" if found.stretch < 0.8 else "it is less sure than it could be" if found.stretch > 1.25 else "its confidence is about right"
+    side = "it favours what people do not" if found.stretch <= 0 else "it is surer than it should be" if found.stretch < 0.8 else "it is less sure than it could be" if found.stretch > 1.25 else "its confidence is about right"
     return f"What it predicts is off by {100 * found.error:.1f} points on average, over {_pairs(found.n)}: {side}. On the line a predicted 70 % comes true in 70 %."
 
 

@@ -14,7 +14,7 @@ from pipeline.cli import app
 from pipeline.settings import assets_dir, repository_dir
 from pipeline.store import Store
 
-VERBS = ("import", "score", "select", "rewrite", "export", "tune", "judge", "compare", "status", "doctor")
+VERBS = ("import", "score", "select", "rewrite", "export", "tune", "judge", "compare", "trial", "trust", "scorers", "status", "doctor")
 
 
 def run(*words: str, timeout_s: float = 600) -> subprocess.CompletedProcess[str]:

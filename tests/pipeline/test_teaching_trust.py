@@ -70,6 +70,9 @@ def test_a_scorer_that_leans_on_length_is_told_from_one_that_does_not() -> None:
     assert {one.label: one.value for one in groups}["People prefer the longer one"] == 1.0 and {one.label: one.value for one in groups}["People prefer the shorter one"] == 0.0
     assert "leans towards length" in words.kind_words(groups)
     fair = trust.by_kind_of_pair(items, trust.pair_set(items, [rating for item in items for rating in item.ratings]), is_refusal)
+    assert not [one.label for one in fair if one.label.startswith("From")]
+    mixed = [replace(item, origin=f"file: {number % 2}") for number, item in enumerate(items)]
+    assert [(one.label, one.n) for one in trust.by_kind_of_pair(mixed, trust.pair_set(mixed, lengths), is_refusal)][-2:] == [("From: file: 0", 40), ("From: file: 1", 40)]
     assert "leans" not in words.kind_words(fair) and {one.value for one in fair if one.value is not None} == {1.0}
 
 
@@ -82,6 +85,8 @@ def test_confidence_that_is_earned_lies_on_the_line_and_boasting_does_not() -> N
     assert all(abs(a - b) < 0.05 for a, b in zip(honest.predicted, honest.preferred)) and len(honest.predicted) == 5
     assert (boastful.error or 0) > 0.1 and (boastful.stretch or 0) == pytest.approx((honest.stretch or 0) / 4, rel=1e-2)
     assert "about right" in words.calibration_words(honest) and "surer than it should be" in words.calibration_words(boastful)
+    always, never = trust.calibration(pairs_of([0.5] * 60)), trust.calibration(pairs_of([-0.5] * 60))
+    assert (always.preferred, never.preferred) == ((1.0,), (0.0,)) and (always.error or 0) + (never.error or 0) == pytest.approx(1.0) and (always.stretch or 0) > 1 and (never.stretch or 0) < 0
     few = trust.calibration(pairs_of([1.0] * 49 + [0.0] * 9))
     assert (few.error, few.n, few.level) == (None, 49, 9) and "50 are needed" in words.calibration_words(few)
 
