@@ -49,7 +49,7 @@ def test_the_page_comes_with_our_style_modules_and_islands(client: TestClient) -
 
 def test_every_file_the_page_names_of_ours_is_served(client: TestClient) -> None:
     page = client.get("/").text
-    for path in sorted(set(re.findall(r"/studio/[a-z]+/[\w.-]+|/studio/logo\.svg", page))):
+    for path in sorted(set(re.findall(r"/studio/[a-z]+/[\w./-]+|/studio/logo\.svg", page))):
         assert client.get(path).status_code == 200, path
     for path in re.findall(r'url\("(/[^"]+)"\)', (assets_dir() / "css" / "studio.css").read_text(encoding="utf-8")):
         assert client.get(path).status_code == 200, path
