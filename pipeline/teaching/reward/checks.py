@@ -20,6 +20,8 @@ from pipeline.training.checks import (ACTIVATION_BYTES, CHARACTERS_A_TOKEN, RUNT
 FEW_PAIRS = 500
 """Below this the held-out accuracy swings by several points from run to run."""
 FEW_HELD_OUT = 50
+SETTLED = 600
+"""Training items that the head is started from."""
 LOOKS = 9
 """Looks at the held-out pairs of a run that leaves their number to the program, the one before training included."""
 
@@ -202,7 +204,7 @@ def estimate_seconds(spec: ModelSpec, settings: RewardSettings, plan: Plan, fact
     """(seconds of the run, what that rests on). `pairs_a_s` is the pace of an earlier run of the same base, layer and precision."""
     steps = settings.steps(facts.training_items)
     seen = steps * settings.batch_groups * settings.accumulation * settings.processes / max(1, facts.training_items)  # epochs
-    looked = LOOKS * facts.held_out_items / max(1, facts.training_items) / 3  # forward only
+    looked = ((LOOKS + 2) * facts.held_out_items + min(SETTLED, facts.training_items)) / max(1, facts.training_items) / 3  # forward only
     if pairs_a_s:
         return (seen + looked) * facts.training_pairs / (pairs_a_s * settings.processes) + START_S[plan.device], "the pace of an earlier run like this one"
     passes = 3 if settings.checkpoints_gradients(spec) else 2

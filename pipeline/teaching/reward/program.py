@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from pipeline.teaching.measures import Accuracy, length_values, pair_accuracy, tfidf_values
 from pipeline.teaching.preferences import Rated, count_pairs, image_digest
+from pipeline.teaching.reward.checks import SETTLED
 from pipeline.teaching.reward.lessons import read_items
 from pipeline.teaching.reward.runs import BEST, SCORER
 from pipeline.training.program import Config, Journal, StopFlag, main, main_process, run_facts, write_whole
@@ -25,10 +26,11 @@ from pipeline.training.runs import HELD_OUT_ROWS, MANIFEST, METRICS, TRAIN_ROWS
 if TYPE_CHECKING:
     from pipeline.teaching.reward.settings import RewardSettings
 
-SETTLED = 600
-"""Training items that the head is started from."""
+STARTED = "started.safetensors"
+HEAD_PARTS = ("head", "centre", "spread")
+"""The head as training begins, and what its states are standardised by."""
 SAMPLE = 200
-"""Training items whose pairs are scored at the end, to set learning beside memorising."""
+"""Training items whose pairs are scored at the end, at most as many as are held out, to set learning beside memorising."""
 
 
 def train(config: Config, report: Journal, stopping: StopFlag) -> bool:
@@ -54,8 +56,8 @@ def train(config: Config, report: Journal, stopping: StopFlag) -> bool:
     if stopping():
         return False
     learner = RewardLearner(loaded, settings)
-    report({"event": "stage", "stage": "starting the head"})
-    settle(learner, examples, training, settings)
+    if not settle(config.folder, learner, examples, training, settings, report, stopping):
+        return False
     checkpoint = last_checkpoint(config.folder)
     resumed = int(checkpoint.name.split("-")[1]) if checkpoint else 0
     told = training_arguments(config.folder, plan, steps=settings.steps(len(training)), batch=settings.batch_groups, accumulation=settings.accumulation,
@@ -89,7 +91,7 @@ def _finish(config: Config, report: Journal, trainer: Any, training: Sequence[Ra
     if settings.early_stop and best is not None:
         trainer.take(folder / BEST)
         chosen = best[0]
-    sample = random.Random(settings.seed).sample(list(training), min(SAMPLE, len(training)))
+    sample = random.Random(settings.seed).sample(list(training), min(SAMPLE, len(training), len(trainer.held_out)))
     values, known = trainer.values(trainer.held_out), trainer.values(sample)
     if values is None or known is None:
         return False
@@ -107,13 +109,42 @@ def _finish(config: Config, report: Journal, trainer: Any, training: Sequence[Ra
     return True
 
 
-def settle(learner: Any, examples: Any, training: Sequence[Rated], settings: "RewardSettings") -> None:
-    """Start the head from a least-squares fit on a sample of the training items, over the untouched base."""
+def settle(folder: Path, learner: Any, examples: Any, training: Sequence[Rated], settings: "RewardSettings", report: Journal, stopping: StopFlag) -> bool:
+    """Start the head from a least-squares fit on a sample of the training items, over the untouched base; False where asked to stop.
+
+    What comes of it is kept beside the run, so that going on does not measure again.
+    """
+    from safetensors.torch import load_file, save_file
+
     from pipeline.teaching.reward.augment import plain_group
 
-    chosen = random.Random(settings.seed).sample(list(training), min(SETTLED, len(training)))
-    parts = [chosen[start:start + settings.batch_groups] for start in range(0, len(chosen), settings.batch_groups)]
-    learner.settle((examples.batch([plain_group(item, settings) for item in part]) for part in parts), [item.ratings for item in chosen])
+    kept = folder / STARTED
+    if not kept.is_file():
+        chosen = random.Random(settings.seed).sample(list(training), min(SETTLED, len(training)))
+
+        def batches() -> Iterator[Any]:
+            for start in range(0, len(chosen), settings.batch_groups):
+                if stopping():
+                    raise StoppedBefore
+                report({"event": "stage", "stage": "starting the head", "done": start, "of": len(chosen)})
+                yield examples.batch([plain_group(item, settings) for item in chosen[start:start + settings.batch_groups]])
+
+        try:
+            learner.settle(batches(), [item.ratings for item in chosen])
+        except StoppedBefore:
+            return False
+        if main_process():
+            save_file({name: getattr(learner, name).detach().cpu().contiguous() for name in HEAD_PARTS}, folder / f"{STARTED}.part")
+            (folder / f"{STARTED}.part").replace(kept)
+        return True
+    stored = load_file(kept)
+    for name in HEAD_PARTS:
+        getattr(learner, name).data.copy_(stored[name])
+    return True
+
+
+class StoppedBefore(Exception):
+    """A person asked to stop before training began."""
 
 
 def training_facts(config: Config, settings: "RewardSettings", training: Sequence[Rated], held_out: Sequence[Rated], chosen: int, early: bool) -> dict[str, Any]:
