@@ -1,5 +1,5 @@
 // Adopt, keep both, discard: what each does, under whose name; and the history of what people decided, with undo.
-import { api, el, emit, fill, fmt, tell, toast } from "../../studio.js";
+import { api, el, fill, fmt, refresh, tell, toast } from "../../studio.js";
 import { nameProblem, raterName, rememberRater } from "../rate/rater.js";
 
 const CHOICES = [
@@ -27,7 +27,7 @@ export class Verdicts {
       try {
         const said = await api.post("/api/trials/verdicts", { kind: row.kind, scorer: row.reference, verdict, author: name, trial: trial.id });
         toast(`${row.name} is ${WORDS[verdict]}.`, { kind: "good", action: { label: "Undo", run: () => this.undo(said.id, name) } });
-        emit("scorers", null);
+        refresh(); // what counts may be another key now, and the header tells it
       } catch (error) { tell(error); }
       button.disabled = false;
       this.changed();
@@ -42,7 +42,7 @@ export class Verdicts {
   }
 
   async undo(id, name) {
-    try { await api.post(`/api/trials/verdicts/${id}/undo`, { author: name || raterName() || "somebody" }); toast("The decision is taken back.", { kind: "good" }); emit("scorers", null); } catch (error) { tell(error); }
+    try { await api.post(`/api/trials/verdicts/${id}/undo`, { author: name || raterName() || "somebody" }); toast("The decision is taken back.", { kind: "good" }); refresh(); } catch (error) { tell(error); }
     this.changed();
   }
 
