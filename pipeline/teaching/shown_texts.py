@@ -45,9 +45,8 @@ class Shown:
         return text_digest(self.picture, self.text)
 
 
-def shown_of(items: Iterable[Rated], scorer: Scorer | None = None) -> list[Shown]:
-    """Every text of rated items in flat order, with facts before it where the scorer was taught with facts."""
-    facts = scorer is not None and bool(scorer.training.get("facts"))
+def shown_of(items: Iterable[Rated], *, facts: bool = False) -> list[Shown]:
+    """Every text of rated items in flat order, with `facts` before it for a scorer that was taught with facts."""
     names: dict[Path, str | None] = {}
     found = []
     for item in items:

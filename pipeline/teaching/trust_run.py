@@ -28,12 +28,11 @@ from pipeline.scoring.scorers import Scorer, load_scorer
 from pipeline.teaching import adoption, trust
 from pipeline.teaching import trust_words as words
 from pipeline.teaching.gather import gather
-from pipeline.teaching.held_out import held_out_rule
+from pipeline.teaching.held_out import held_out_pairs, held_out_rule
 from pipeline.teaching.measures import length_values
 from pipeline.teaching.preferences import Rated
 from pipeline.teaching.rater_agreement import rater_pairs
 from pipeline.teaching.shown_texts import Shown, score_shown, shown_of
-from pipeline.teaching.trial import ratings_for
 
 if TYPE_CHECKING:
     from pipeline.worker import JobContext
@@ -62,10 +61,10 @@ def run(context: "JobContext") -> dict[str, Any]:
         raise SettingError(f"{known.name} can't be judged: {known.problem}", hint="Restore its folder, or choose another one.", place="scorer")
     scorer = load_scorer(known.loadable, kind, base=params.get("base"))
     key, found = key_of(context, scorer)
-    rated, ratings = ratings_for(context, kind, None, [scorer])
+    rated, ratings = held_out_pairs(context.store, context.workspace, kind, {known.name: scorer.training}, files=params.get("files") or (), gathered=params.get("gathered") is not False)
     own, swapped, clusters = _look_texts(context, kind, sample, seed)
-    raters = _raters(context, kind, scorer)
-    jobs: dict[str, list[Shown]] = {"Rated texts": shown_of(rated, scorer), "Texts of each rater": shown_of([item for _, items in raters for item in items], scorer),
+    raters, facts = _raters(context, kind, scorer), bool(scorer.training.get("facts"))
+    jobs: dict[str, list[Shown]] = {"Rated texts": shown_of(rated, facts=facts), "Texts of each rater": shown_of([item for _, items in raters for item in items], facts=facts),
                                     "Behind their own picture": own, "Behind another picture": swapped}
     total, done = sum(len(texts) for texts in jobs.values()), 0
     values: dict[str, list[float | None]] = {}
