@@ -21,7 +21,7 @@ export class Trainings {
   }
 
   get chosen() {
-    return this.rows.find((row) => row.id === param("training")) ?? this.rows[0] ?? null;
+    return this.rows.find((row) => row.id === param("training")) ?? this.rows.find((row) => row.job?.active) ?? this.rows[0] ?? null;
   }
 
   draw(rows) {
