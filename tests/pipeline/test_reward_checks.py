@@ -184,6 +184,27 @@ def test_items_come_back_as_they_were_written_and_a_copied_workspace_finds_its_p
         list(read_items(folder / "train.jsonl"))
 
 
+def test_the_command_line_tells_what_there_is_and_refuses_nonsense_as_json(store: Store) -> None:
+    from typer.testing import CliRunner
+
+    from pipeline.cli import app
+
+    def teach(*words: str) -> tuple[int, dict[str, Any]]:
+        done = CliRunner().invoke(app, ["teach", *words, "--json", "--workspace", str(store.workspace.root)])
+        return done.exit_code, json.loads(done.stdout)
+
+    ids = store.ratings.add_items([RatingItem("question", "", ("What?", "Why?"), None, "1.jpg", "x")])
+    store.ratings.add(Rating(ids[0], "Ann", "score", (0.2, 0.8)))
+    code, found = teach("sources", "question")
+    assert code == 0 and (found["pairs"], found["sources"][0]["origin"]) == (1, "people")
+    assert teach("runs") == (0, {"runs": []})
+    for words, told in ((("run", "question", "--set", "rank=0"), "rank is '0'"), (("run", "both"), "kind is 'both'"), (("run", "answer", "--set", "rank"), "FIELD=VALUE"),
+                        (("run", "question", "--dataset", "gone"), "gone"), (("sources", "both"), "no kind")):
+        code, found = teach(*words)
+        assert code == 1 and told in found["error"] and found["hint"]
+    assert store.jobs.active() == []
+
+
 @pytest.mark.parametrize("told", [3, {"origin": []}, {"origins": "people"}, {"raters": [1]}, {"file": 3}, {"everywhere": 1}, {"origins": ["x"] * 300}])
 def test_a_wish_that_is_none_is_refused(told: Any) -> None:
     with pytest.raises(SettingError):

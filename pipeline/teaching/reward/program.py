@@ -41,7 +41,7 @@ def train(config: Config, report: Journal, stopping: StopFlag) -> bool:
     from pipeline.teaching.reward.examples import Examples
     from pipeline.teaching.reward.learner import RewardLearner
     from pipeline.teaching.reward.settings import RewardSettings
-    from pipeline.teaching.reward.trainer import RewardTrainer, RewardWatch, TaughtItems
+    from pipeline.teaching.reward.trainer import RewardTrainer, RewardWatch, TaughtItems, together
     from pipeline.training.trainer import Stopped, last_checkpoint, training_arguments
 
     settings = RewardSettings.parse(config.settings)
@@ -63,7 +63,7 @@ def train(config: Config, report: Journal, stopping: StopFlag) -> bool:
     told = training_arguments(config.folder, plan, steps=settings.steps(len(training)), batch=settings.batch_groups, accumulation=settings.accumulation,
                               learning_rate=settings.learning_rate, schedule=settings.schedule, warmup_share=settings.warmup, seed=settings.seed)
     told.eval_on_start = checkpoint is None
-    watch = RewardWatch(settings, report, stopping, lambda: trainer.pairs_seen, past_losses(config.folder, resumed))
+    watch = RewardWatch(settings, report, together(stopping), lambda: trainer.pairs_seen, past_losses(config.folder, resumed))
     trainer = RewardTrainer(learner, settings, told, stopping, held_out=held_out, folder=config.folder, train_dataset=TaughtItems(training, settings),
                             eval_dataset=held_out, batch=examples.batch, callbacks=[watch])
     trainer.callback_handler.callbacks = [one for one in trainer.callback_handler.callbacks if type(one).__name__ != "PrinterCallback"]
@@ -74,7 +74,7 @@ def train(config: Config, report: Journal, stopping: StopFlag) -> bool:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     except Stopped:
         return False
-    if stopping() and trainer.state.global_step < told.max_steps and not watch.ended_early:
+    if trainer.state.global_step < told.max_steps and not watch.ended_early:
         return False
     return _finish(config, report, trainer, training, watch, counts)
 

@@ -145,6 +145,22 @@ class RewardWatch(Watch):
         return control
 
 
+def together(stopping: Callable[[], bool]) -> Callable[[], bool]:
+    """The wish to stop as all processes see it: one that was told a step earlier than another must not leave it waiting.
+
+    With several processes each of them must ask equally often.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return stopping
+
+    def asked() -> bool:
+        flag = torch.tensor([float(stopping())], device=f"cuda:{torch.cuda.current_device()}" if torch.cuda.is_available() else "cpu")
+        torch.distributed.all_reduce(flag, op=torch.distributed.ReduceOp.MAX)
+        return bool(flag.item())
+
+    return asked
+
+
 def looks_since_best(losses: dict[int, float]) -> int:
     """How many looks came after the one with the lowest loss."""
     order = sorted(losses)
