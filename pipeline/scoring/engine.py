@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from pipeline.errors import ModelError
 from pipeline.models.loading import LoadedModel
 from pipeline.scoring.contract import Kind, cut_ids
-from pipeline.scoring.forward import Feature, Row, pooled, prefix_of
+from pipeline.scoring.forward import Feature, Prefix, Row, pooled, prefix_of
+from pipeline.scoring.looking import LookHead
 from pipeline.scoring.pictures import ImageReader, VisualTokens
 from pipeline.scoring.schedule import Batch, PackedRow, Text, batches_of, padding, rows_of
 from pipeline.scoring.scorers import Scorer
@@ -151,7 +152,7 @@ class Engine:
         encoded = self.visual.encoded
         found: dict[int, Outcome] = {}
         with self._using(batch.stage):
-            rows: list[tuple[PackedRow, "torch.Tensor"]] = []
+            rows: list[tuple[PackedRow, Prefix]] = []
             for row in batch.rows:
                 prefix = self._prefix(row.image)
                 if prefix is None:
@@ -173,21 +174,22 @@ class Engine:
     def _using(self, stage: int) -> AbstractContextManager[None]:
         return using(self.loaded, self._stages[stage][0])
 
-    def _prefix(self, image: str | None) -> "torch.Tensor | None":
-        """BOS and image in word space (P, hidden) under the adapter in use; None where the image can't be read."""
+    def _prefix(self, image: str | None) -> Prefix | None:
+        """BOS and image in word space under the adapter in use; None where the image can't be read."""
         if image is None:
             if self._blank is None:
                 self._blank = blank_tokens(self.loaded)
-            return prefix_of(self.loaded, self._blank)
+            return prefix_of(self.loaded, self._blank, shown=False)
         tokens = self.visual.get(image)
         return None if tokens is None else prefix_of(self.loaded, tokens)
 
-    def _forward(self, rows: list[tuple[PackedRow, "torch.Tensor"]], schedule: Schedule) -> dict[int, Outcome]:
+    def _forward(self, rows: list[tuple[PackedRow, Prefix]], schedule: Schedule) -> dict[int, Outcome]:
         """One forward; out of memory halves the batch, down to a single text."""
         scorers = self._stages[rows[0][0].stage]
         try:
             states = pooled(self.loaded, [Row(prefix, tuple(text.ids for text in row.texts), tuple(text.span for text in row.texts)) for row, prefix in rows],
-                            tuple(dict.fromkeys(feature for scorer in scorers for feature in scorer.features)))
+                            tuple(dict.fromkeys(feature for scorer in scorers for feature in scorer.features)),
+                            tuple(scorer.look for scorer in scorers if scorer.look is not None))
         except (MemoryError, RuntimeError) as error:
             if not _out_of_memory(error):
                 raise
@@ -204,7 +206,7 @@ class Engine:
                     found[place] = Outcome(value) if math.isfinite(value) else Outcome(None, NO_NUMBER)
         return found
 
-    def _halves(self, rows: list[tuple[PackedRow, "torch.Tensor"]], schedule: Schedule) -> dict[int, Outcome]:
+    def _halves(self, rows: list[tuple[PackedRow, Prefix]], schedule: Schedule) -> dict[int, Outcome]:
         _give_back(self.loaded)
         self.counters.halvings += 1
         if len(rows) > 1:
@@ -262,19 +264,21 @@ def blank_tokens(loaded: LoadedModel) -> "torch.Tensor":
         return loaded.tower_tokens(torch.zeros(1, 3, side, side, device=loaded.device))[0]
 
 
-def blank_prefix(loaded: LoadedModel) -> "torch.Tensor":
+def blank_prefix(loaded: LoadedModel) -> Prefix:
     """Prefix of a record without an image."""
-    return prefix_of(loaded, blank_tokens(loaded))
+    return prefix_of(loaded, blank_tokens(loaded), shown=False)
 
 
-def apply_head(scorer: Scorer, states: dict[Feature, "torch.Tensor"]) -> list[float]:
-    """Pooled states, each (texts, hidden) → one number a text."""
+def apply_head(scorer: Scorer, states: "dict[Feature | LookHead, torch.Tensor]") -> list[float]:
+    """Pooled states, each (texts, hidden), and the look head's values → one number a text."""
     import torch
 
     total: "torch.Tensor | float" = scorer.bias
     for row, feature in zip(scorer.weights, scorer.features):
         state = states[feature]
         total = total + state.double() @ torch.from_numpy(row).to(state.device).double()
+    if scorer.look is not None:
+        total = total + states[scorer.look].double()
     return [float(value) for value in total]  # type: ignore[union-attr]
 
 
@@ -289,13 +293,15 @@ def score_one_by_one(loaded: LoadedModel, scorer: Scorer, image: "Image | None",
         else:
             prefix = prefix_of(loaded, loaded.image_features([image], scorer.image_preparation)[0])  # type: ignore[arg-type]
         ids = cut_ids(loaded.ids(text), len(prefix))
-        embeddings = torch.cat([prefix.to(loaded.dtype), loaded.text_embeddings(ids)])[None]
+        embeddings = torch.cat([prefix.words.to(loaded.dtype), loaded.text_embeddings(ids)])[None]
         output = loaded.language_model(inputs_embeds=embeddings, output_hidden_states=True, use_cache=False)
         start = len(prefix) + (span_start(loaded, text, len(ids)) if scorer.span == "answer" else 0)
-        states = {}
+        states: dict[Feature | LookHead, torch.Tensor] = {}
         for feature in scorer.features:
             layer = output.last_hidden_state if feature.layer < 0 else output.hidden_states[feature.layer]
             states[feature] = (layer[:, -1] if feature.pool == "last" else layer[:, start:].mean(1)).float()
+        if scorer.look is not None:
+            states[scorer.look] = scorer.look.value(output.hidden_states[scorer.look.layer][0, len(prefix):], prefix.picture)[None]
     return apply_head(scorer, states)[0]
 
 

@@ -173,7 +173,7 @@ class _Probe:
 
         try:
             with using(self.loaded, self.scorer):
-                states = pooled(self.loaded, batch, self.scorer.features)
+                states = pooled(self.loaded, batch, self.scorer.features, () if self.scorer.look is None else (self.scorer.look,))
         except (MemoryError, torch.OutOfMemoryError) as error:
             halves = _halves(batch)
             if halves is None:

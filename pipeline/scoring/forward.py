@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pipeline.models.loading import LoadedModel
 from pipeline.scoring.attention import Packing, packed, packing
 from pipeline.scoring.llama import is_llama, layer_states
+from pipeline.scoring.looking import LookHead
 
 if TYPE_CHECKING:
     import torch
@@ -32,10 +33,24 @@ class Feature:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One image prefix (P, hidden) and the ids of the texts behind it; `spans` say from which id of a text the mean is taken."""
+class Prefix:
+    """What stands before the texts of one picture: BOS and image in word space (P, hidden).
 
-    prefix: "torch.Tensor"
+    `picture` is the mean visual token (tower width), None for the black picture of a record without one.
+    """
+
+    words: "torch.Tensor"
+    picture: "torch.Tensor | None" = None
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image prefix and the ids of the texts behind it; `spans` say from which id of a text the mean is taken."""
+
+    prefix: Prefix
     texts: tuple[tuple[int, ...], ...]
     spans: tuple[int, ...] = ()
 
@@ -44,18 +59,18 @@ class Row:
         return len(self.prefix) + sum(len(text) for text in self.texts)
 
 
-def prefix_of(loaded: LoadedModel, visual: "torch.Tensor") -> "torch.Tensor":
-    """Visual tokens (T, tower width) → BOS and image in word space (1 + T, hidden)."""
+def prefix_of(loaded: LoadedModel, visual: "torch.Tensor", *, shown: bool = True) -> Prefix:
+    """Visual tokens (T, tower width) → the prefix of 1 + T positions. `shown` is False for the black picture."""
     import torch
 
     parts = [loaded.project(visual, rounded=False)]
     if loaded.start_ids:
         parts.insert(0, loaded.text_embeddings(loaded.start_ids))
-    return torch.cat(parts)
+    return Prefix(torch.cat(parts), visual.float().mean(0) if shown else None)
 
 
-def pooled(loaded: LoadedModel, rows: Sequence[Row], features: Sequence[Feature]) -> dict[Feature, "torch.Tensor"]:
-    """Each feature of every text, rows in order and texts in row order: (texts, hidden) in fp32.
+def pooled(loaded: LoadedModel, rows: Sequence[Row], features: Sequence[Feature], looks: Sequence[LookHead] = ()) -> "dict[Feature | LookHead, torch.Tensor]":
+    """Each feature of every text, rows in order and texts in row order: (texts, hidden) in fp32; of each look head (texts).
 
     All rows run as one padded batch: give rows of like length, and prefixes of one length.
     """
@@ -72,7 +87,7 @@ def pooled(loaded: LoadedModel, rows: Sequence[Row], features: Sequence[Feature]
     with torch.inference_mode():
         for number, row in enumerate(rows):
             start = len(row.prefix)
-            embeddings[number, :start] = row.prefix
+            embeddings[number, :start] = row.prefix.words
             owner[number, :start] = 0
             positions[number, :start] = torch.arange(start, device=device)
             embeddings[number, start:row.length] = loaded.text_embeddings([word for text in row.texts for word in text])
@@ -87,8 +102,9 @@ def pooled(loaded: LoadedModel, rows: Sequence[Row], features: Sequence[Feature]
         alone = all(len(row.texts) == 1 for row in rows)
         layout = None if alone else packing(len(rows[0].prefix), width, [[len(text) for text in row.texts] for row in rows], device)
         mask = None if alone or layout is not None else _mask(owner)
-        states = _run(inner, embeddings, positions, mask, layout, {feature.layer for feature in features}, dtype)
-        return {feature: _pool(states[feature.layer], feature.pool, rows, owner, averaged, lasts) for feature in features}
+        states = _run(inner, embeddings, positions, mask, layout, {one.layer for one in (*features, *looks)}, dtype)
+        found: dict[Feature | LookHead, torch.Tensor] = {feature: _pool(states[feature.layer], feature.pool, rows, owner, averaged, lasts) for feature in features}
+        return {**found, **{look: _looked(states[look.layer], look, rows) for look in looks}}
 
 
 def _mask(owner: "torch.Tensor") -> "torch.Tensor":
@@ -140,3 +156,16 @@ def _pool(states: "torch.Tensor", pool: Pool, rows: Sequence[Row], owner: "torch
         members = ((owner[number][None, :] == places[:, None]) & averaged[number][None, :]).float()  # (texts, L)
         means.append((members @ states[number].float()) / members.sum(1, keepdim=True).clamp(min=1))
     return torch.cat(means)
+
+
+def _looked(states: "torch.Tensor", look: LookHead, rows: Sequence[Row]) -> "torch.Tensor":
+    """(B, L, hidden) → how well each text fits its row's picture (texts), fp32."""
+    import torch
+
+    values = []
+    for number, row in enumerate(rows):
+        at = len(row.prefix)
+        for text in row.texts:
+            values.append(look.value(states[number, at:at + len(text)], row.prefix.picture))
+            at += len(text)
+    return torch.stack(values)

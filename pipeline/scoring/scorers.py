@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from pipeline.models.specs import SPECS, ModelSpec, published, spec_for
 from pipeline.records import ScorerKey
 from pipeline.scoring.contract import Kind
 from pipeline.scoring.forward import FINAL, Feature
+from pipeline.scoring.looking import LookHead, read_look
 from pipeline.settings import assets_dir
 
 HEAD = "head.safetensors"
@@ -34,7 +36,7 @@ PREPARATIONS = ("pad", "crop")
 
 @dataclass(frozen=True)
 class Scorer:
-    """One reward model. Score = Σ weights · features + bias: a raw logit, higher is better.
+    """One reward model. Score = Σ weights · features + bias (+ the look head's value): a raw logit, higher is better.
 
     weights (F, hidden) fp32, one row a feature; `span` says what a mean is taken over: the whole text, or its answer.
     A difference of two scores is the log odds that people prefer the first. Source: Bradley–Terry, arXiv 2409.18541.
@@ -53,6 +55,7 @@ class Scorer:
     figures: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     adapter: AdapterSpec | None = None
+    look: LookHead | None = None
 
     @property
     def spec(self) -> ModelSpec:
@@ -106,7 +109,7 @@ def _shipped(folder: Path, kind: Kind | None) -> Scorer:
         features = tuple(Feature(int(entry["layer"]), entry["pool"]) for entry in told["features"])
         scorer_kind, span, preparation = told["kind"], told["span"], told["image_preparation"]
         base, promised = str(told["base"]), told["sha256"]
-        worn = told.get("adapter")
+        worn, looks = told.get("adapter"), told.get("look")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"the scorer {folder.name} can't be read: {error!r}", hint=f"Restore {folder / SPEC}, or train the scorer again.") from error
     if kind is not None and scorer_kind != kind:
@@ -116,8 +119,8 @@ def _shipped(folder: Path, kind: Kind | None) -> Scorer:
     if adapter is not None and adapter.revision != worn:
         raise ModelError(f"the adapter of {folder.name} has the revision {adapter.revision[:16]}…, its scorer.json says {str(worn)[:16]}…",
                          hint="Restore all files from the same version.")
-    return Scorer(folder.name, scorer_kind, base, features, span, preparation, weights, bias, _together(promised, worn),
-                  told.get("figures", {}), told.get("training", {}), adapter)
+    return Scorer(folder.name, scorer_kind, base, features, span, preparation, weights, bias, told_revision(told),
+                  told.get("figures", {}), told.get("training", {}), adapter, None if looks is None else read_look(folder, looks))
 
 
 def _adapted(folder: Path, kind: Kind | None, base: str | None) -> Scorer:
@@ -151,26 +154,28 @@ def _base_name(base: str) -> str:
     return spec.name if spec.name in SPECS else spec.source
 
 
-def _together(head: str, adapter: str | None) -> str:
-    """The revision of a scorer: its head's sha256, with an adapter that of both."""
-    return head if adapter is None else hashlib.sha256(f"{head} {adapter}".encode()).hexdigest()
+def told_revision(told: Mapping[str, Any]) -> str:
+    """The revision of a scorer, from what its scorer.json tells: its head's sha256; with an adapter or a look head that of all its parts."""
+    parts = [str(told["sha256"]), *(str(told[name]) for name in ("adapter", "look") if told.get(name) is not None)]
+    return parts[0] if len(parts) == 1 else hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
 
 def save_scorer(folder: Path, *, kind: Kind, base: str, features: tuple[Feature, ...], span: str, image_preparation: str,
-                weights: np.ndarray, bias: float, figures: dict[str, Any], training: dict[str, Any]) -> str:
+                weights: np.ndarray, bias: float, figures: dict[str, Any], training: dict[str, Any], look: LookHead | None = None) -> str:
     """Write head and scorer.json (last) beside the adapter's files, where there are any; returns the revision."""
     from safetensors.numpy import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
     save_file({"weight": weights.astype(np.float32), "bias": np.array([bias], np.float32)}, folder / HEAD)
     digest = hashlib.sha256((folder / HEAD).read_bytes()).hexdigest()
+    looks = look.save(folder) if look is not None else None
     adapter = adapters.read_adapter(folder).revision if adapters.is_adapter(folder) else None
     body = {"kind": kind, "base": base, "features": [{"layer": f.layer, "pool": f.pool} for f in features], "span": span,
-            "image_preparation": image_preparation, "sha256": digest, **({"adapter": adapter} if adapter else {}), "figures": figures, "training": training}
+            "image_preparation": image_preparation, "sha256": digest, **({"adapter": adapter} if adapter else {}), **({"look": looks} if looks else {}), "figures": figures, "training": training}
     scratch = folder / f"{SPEC}.part"
     scratch.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
     scratch.replace(folder / SPEC)
-    return _together(digest, adapter)
+    return told_revision(body)
 
 
 def _folder(name_or_folder: str) -> Path:

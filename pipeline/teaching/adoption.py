@@ -11,7 +11,6 @@ Reads folders and the store; loads no weights, so that the web process may call 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -201,12 +200,6 @@ def kind_of(folder: Path) -> str | None:
         return None
 
 
-def told_revision(told: dict[str, Any]) -> str:
-    """The revision `load_scorer` gives a folder with this description, told without reading weights: the head's sha256, with an adapter that of both."""
-    head, worn = str(told["sha256"]), told.get("adapter")
-    return head if worn is None else hashlib.sha256(f"{head} {worn}".encode()).hexdigest()
-
-
 def _read(folder: Path, kind: Kind, reference: str, origin: Origin, revision: str = "") -> KnownScorer:
     """What a folder tells of itself; what can't be read is a scorer with a problem.
 
@@ -219,7 +212,7 @@ def _read(folder: Path, kind: Kind, reference: str, origin: Origin, revision: st
             if told["kind"] != kind:
                 return replace(empty, problem=f"it scores {told['kind']}s, not {kind}s")
             training = told.get("training") or {}
-            return replace(empty, base=str(told["base"]), revision=told_revision(told), image_preparation=str(told.get("image_preparation", "pad")),
+            return replace(empty, base=str(told["base"]), revision=scorers.told_revision(told), image_preparation=str(told.get("image_preparation", "pad")),
                            figures=told.get("figures") or {}, training=training, told=told, made_at=(folder / scorers.SPEC).stat().st_mtime,
                            author=str(told.get("author") or training.get("author") or training.get("by") or "")[:60])
         if adapters.is_adapter(folder):

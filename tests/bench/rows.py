@@ -16,7 +16,7 @@ from pipeline.models.planning import Wish, plan
 from pipeline.models.specs import SPECS
 from pipeline.scoring.contract import answer_text, question_text
 from pipeline.scoring.engine import Engine, Request, score_one_by_one
-from pipeline.scoring.forward import FINAL, Feature, Row, pooled
+from pipeline.scoring.forward import FINAL, Feature, Prefix, Row, pooled
 from pipeline.scoring.schedule import padding
 from pipeline.scoring.scorers import Scorer, active, load_scorer
 
@@ -50,7 +50,7 @@ def shared_prefix(loaded: LoadedModel, material: Material) -> Figure:
 
     texts = answers_of_usual_length(loaded, material)
     torch.manual_seed(0)
-    prefix = (torch.randn(PREFIX, loaded.language_model.config.hidden_size, device=loaded.device) * 0.5).to(loaded.dtype)
+    prefix = Prefix((torch.randn(PREFIX, loaded.language_model.config.hidden_size, device=loaded.device) * 0.5).to(loaded.dtype))
     together = [Row(prefix, tuple(texts))]
     alone = [[Row(prefix, (text,))] for text in texts]
     differences = [float((a - b).abs().max()) for a, b in zip(pooled(loaded, together, LAST)[LAST[0]], [pooled(loaded, row, LAST)[LAST[0]][0] for row in alone])]
@@ -66,7 +66,7 @@ def flop_rate(loaded: LoadedModel, material: Material, goal: float) -> Figure:
 
     texts = answers_of_usual_length(loaded, material)
     torch.manual_seed(0)
-    prefix = (torch.randn(49, loaded.language_model.config.hidden_size, device=loaded.device) * 0.5).to(loaded.dtype)
+    prefix = Prefix((torch.randn(49, loaded.language_model.config.hidden_size, device=loaded.device) * 0.5).to(loaded.dtype))
     rows = [Row(prefix, tuple(texts[place::2])) for place in (0, 1)] * 2
     width, count = max(row.length for row in rows), len(rows)
     config = loaded.language_model.config

@@ -138,10 +138,10 @@ def test_out_of_memory_halves_until_it_fits(loaded: LoadedModel, monkeypatch: py
     plain = Engine(loaded, [QUESTION, ANSWER], picture).score(requests())
     real = engine_module.pooled
 
-    def small_memory(model, rows, features):
+    def small_memory(model, rows, features, looks):
         if sum(len(row.texts) for row in rows) > 2:
             raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
-        return real(model, rows, features)
+        return real(model, rows, features, looks)
 
     monkeypatch.setattr(engine_module, "pooled", small_memory)
     engine = Engine(loaded, [QUESTION, ANSWER], picture)
@@ -150,7 +150,7 @@ def test_out_of_memory_halves_until_it_fits(loaded: LoadedModel, monkeypatch: py
 
 
 def test_another_fault_is_not_taken_for_lack_of_memory(loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(model, rows, features):
+    def broken(model, rows, features, looks):
         raise RuntimeError("shapes do not match")
 
     monkeypatch.setattr(engine_module, "pooled", broken)

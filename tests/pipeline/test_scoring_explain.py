@@ -243,10 +243,10 @@ def test_a_lack_of_memory_halves_the_work_and_changes_no_number(loaded: LoadedMo
     plenty = explain(loaded, ANSWER, subject, photo())
     real = explain_module.pooled
 
-    def scarce(model: LoadedModel, rows: Any, features: Any) -> Any:
+    def scarce(model: LoadedModel, rows: Any, features: Any, looks: Any) -> Any:
         if sum(row.length for row in rows) > 200:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return real(model, rows, features)
+        return real(model, rows, features, looks)
 
     monkeypatch.setattr(explain_module, "pooled", scarce)
     found = explain(loaded, ANSWER, subject, photo())

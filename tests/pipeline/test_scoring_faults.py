@@ -28,13 +28,13 @@ windows.WINDOW_RECORDS = 10
 run.window_ids.__defaults__ = (10,)
 engine.TOKEN_BUDGET["cpu"] = 200
 plain = engine.pooled
-def slow_and_mortal(loaded, rows, features):
+def slow_and_mortal(loaded, rows, features, looks):
     time.sleep({pause})
     for row in rows:
         for text in row.texts:
             if "POISON" in loaded.tokenizer.decode(text):
                 os.kill(os.getpid(), signal.SIGKILL)
-    return plain(loaded, rows, features)
+    return plain(loaded, rows, features, looks)
 engine.pooled = slow_and_mortal
 opened = images.open_rgb
 def deadly(path, *rest):

@@ -33,11 +33,11 @@ from pipeline.scoring import engine, run
 run.window_ids.__defaults__ = (10,)
 engine.TOKEN_BUDGET["cpu"] = 200
 plain = engine.pooled
-def slow_and_mortal(loaded, rows, features):
+def slow_and_mortal(loaded, rows, features, looks):
     time.sleep({pause})
     if any("POISON" in loaded.tokenizer.decode(text) for row in rows for text in row.texts):
         os.kill(os.getpid(), signal.SIGKILL)
-    return plain(loaded, rows, features)
+    return plain(loaded, rows, features, looks)
 engine.pooled = slow_and_mortal
 if __name__ == "__main__":
     worker.IDLE_S["model"] = 0.2
