@@ -22,6 +22,7 @@ import numpy as np
 from pipeline.agreement import FEWEST, SHARE
 from pipeline.devices import Hardware, probe
 from pipeline.errors import JobCancelled, SettingError, StudioError
+from pipeline.facts import reads_facts
 from pipeline.models.loading import load
 from pipeline.models.memory import PeakMemory, give_back
 from pipeline.models.planning import RUNTIME_GIB, Plan, Wish, plan
@@ -73,7 +74,8 @@ def run(context: "JobContext") -> dict[str, Any]:
     table = context.store.scores.table(dataset_id, None, None)
     if len(table) < FEWEST:
         raise SettingError(f"a ranking needs at least {FEWEST} records, this data set has {len(table)}", hint="Choose a larger data set.")
-    sample = draw(context.store.records.many, table, size, seed, tuple(scorer.kind for scorer in scorers))
+    sample = draw(context.store.records.many, table, size, seed, tuple(scorer.kind for scorer in scorers),
+                  informed=[scorer.kind for scorer in scorers if reads_facts(scorer.training)])
     choice, own_words = _own_choice(scorers, hardware, device)
     context.shelf.clear()  # what a job before this one left loaded would count twice
     rows, values, stopped = _all(context, scorers, variants, sample, device)
@@ -91,12 +93,13 @@ def run(context: "JobContext") -> dict[str, Any]:
     }
 
 
-def draw(read: Callable[[Sequence[int]], list[Record]], table: ScoreTable, size: int, seed: int, kinds: tuple[Kind, ...]) -> Sample:
+def draw(read: Callable[[Sequence[int]], list[Record]], table: ScoreTable, size: int, seed: int, kinds: tuple[Kind, ...], *,
+         informed: Sequence[Kind] = ()) -> Sample:
     """`size` records, each instruction type with its share of the data set, records of one image next to each other."""
     chosen = stratified(table.type, size, np.random.default_rng(seed))
     order = chosen[np.lexsort((table.ids[chosen], table.image[chosen]))]
     records = tuple(read([int(record_id) for record_id in table.ids[order]]))
-    return Sample(records, table.type[order], tuple(place for record in records for place in places_of(record, kinds)))
+    return Sample(records, table.type[order], tuple(place for record in records for place in places_of(record, kinds, informed)))
 
 
 def stratified(types: np.ndarray, size: int, chance: np.random.Generator) -> np.ndarray:

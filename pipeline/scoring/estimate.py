@@ -4,7 +4,7 @@ timed matrix product. Pure. An estimate to plan a day by, not a promise.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from pipeline.models.planning import Plan
@@ -41,12 +41,12 @@ class Work:
         return Work(self.texts * factor, self.text_tokens * factor, self.images * factor)
 
 
-def work_of(items: Iterable[tuple[Record, tuple[Kind, ...]]]) -> Work:
-    """Count the texts of each record's kinds; an image is counted once, however many records and kinds hang on it."""
+def work_of(items: Iterable[tuple[Record, tuple[Kind, ...]]], informed: Collection[Kind] = ()) -> Work:
+    """Count the texts of each record's kinds, those of `informed` kinds with their facts; an image is counted once, however many hang on it."""
     texts, characters = 0, 0
     images: set[str | None] = set()
     for record, kinds in items:
-        for place in places_of(record, kinds):
+        for place in places_of(record, kinds, informed):
             texts += 1
             characters += len(place.text)
         images.add(record.image)  # None stands for the one blank picture of text-only records

@@ -12,10 +12,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import DataError, ModelError, NotFound, SettingError
+from pipeline.facts import facts_of, reads_facts
 from pipeline.models.loading import LoadedModel
 from pipeline.records import WHOLE, Record
 from pipeline.scoring.contract import cut_ids
@@ -231,6 +233,8 @@ def run(context: "JobContext") -> dict[str, Any]:
     record, subject = place_of(context)
     scorers = wanted_scorers(with_scorers(context, {**params, "kinds": [subject.kind]}))
     loaded, scorer = load_base(context, scorers), scorers[0]
+    if reads_facts(scorer.training):
+        subject = replace(subject, facts=facts_of(record))
     key = scorer.key(loaded.plan).digest
     if params.get("key", key) != key:
         raise SettingError(f"{scorer.name} is not what it was when this score was made", hint="Score the data set again, then ask why.")

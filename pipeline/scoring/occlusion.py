@@ -9,10 +9,11 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Literal
 
+from pipeline.facts import with_facts
 from pipeline.records import IMAGE_TAG, WHOLE, Record
 from pipeline.scoring.contract import Kind, answer_text, question_text
 
@@ -44,11 +45,15 @@ class Span:
 
 @dataclass(frozen=True)
 class Subject:
-    """The texts behind one score, verbatim: all questions by turn, or one turn's question with one answer."""
+    """The texts behind one score, verbatim: all questions by turn, or one turn's question with one answer.
+
+    `facts` stand before them for a scorer that was taught with facts; no word is taken out of them.
+    """
 
     kind: Kind
     questions: tuple[tuple[int, str], ...]
     answer: str = ""
+    facts: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, record: Record, kind: Kind, turn: int = WHOLE, candidate: int = WHOLE) -> "Subject":
@@ -71,7 +76,7 @@ class Subject:
     def text(self) -> str:
         """What the scorer reads behind the image."""
         questions = [text for _, text in self.questions]
-        return question_text(questions) if self.kind == "question" else answer_text(questions[0], self.answer)
+        return with_facts(question_text(questions) if self.kind == "question" else answer_text(questions[0], self.answer), self.facts)
 
     def parts(self) -> Iterator[tuple[Part, int, str]]:
         """(part, turn, text) in reading order; the contract's own words "Question:" and "Answer:" are in none of them."""
@@ -83,9 +88,8 @@ class Subject:
     def without(self, span: Span) -> "Subject":
         """The same subject with one span taken out."""
         if span.part == "answer":
-            return Subject(self.kind, self.questions, taken_out(self.answer, span.start, span.end))
-        questions = tuple((turn, taken_out(text, span.start, span.end) if turn == span.turn else text) for turn, text in self.questions)
-        return Subject(self.kind, questions, self.answer)
+            return replace(self, answer=taken_out(self.answer, span.start, span.end))
+        return replace(self, questions=tuple((turn, taken_out(text, span.start, span.end) if turn == span.turn else text) for turn, text in self.questions))
 
 
 def words_in(text: str) -> list[tuple[int, int]]:

@@ -24,6 +24,7 @@ import numpy as np
 
 from pipeline.devices import Hardware, probe
 from pipeline.errors import NotFound, SettingError
+from pipeline.facts import facts_of, reads_facts, with_facts
 from pipeline.models.loading import LoadedModel
 from pipeline.models.planning import Plan, Wish, plan
 from pipeline.scoring.contract import Kind, answer_text, question_text
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from pipeline.worker import JobContext
 
 KINDS: tuple[Kind, ...] = ("question", "answer")
+READ = 512
+"""Records read at once to count facts."""
 Share = Callable[[Plan], tuple[int, Executor]]
 """A plan → how many workers share the run, and the executor that makes them."""
 
@@ -80,11 +83,13 @@ def _run(context: "JobContext", dataset_id: int, scorers: Sequence[Scorer], hard
                     failed += sum(row.value is None for row in rows)
                 done = min(done + part.records, len(ids))  # a share that a Ray actor died on may count a record again
                 context.step(done, len(ids), "Scoring", part.note or _message(counters))
-    context.step(len(ids), len(ids), "Scoring", "Done")
+    told = _facts_told(context, scorers, ids)
+    context.step(len(ids), len(ids), "Scoring", f"Done; {told['words']}" if told else "Done")
     return {
         "keys": dict(keys), "scorers": {scorer.kind: scorer.name for scorer in scorers}, "plan": asdict(found), "workers": workers,
         "records": len(ids), "scored_now": len(missing), "already": already, "failed": failed,
         "seconds": round(time.monotonic() - start, 2), "counters": asdict(counters),
+        **({"facts": told} if told else {}),
     }
 
 
@@ -98,6 +103,15 @@ def _share(context: "JobContext", found: Plan, hardware: Hardware) -> tuple[int,
     return workers, pool_of(workers)
 
 
+def _facts_told(context: "JobContext", scorers: Sequence[Scorer], ids: np.ndarray) -> dict[str, Any] | None:
+    """How many of the records have facts to show; None where no scorer of the run reads them."""
+    readers = [scorer.name for scorer in scorers if reads_facts(scorer.training)]
+    if not readers:
+        return None
+    having = sum(bool(facts_of(record)) for at in range(0, len(ids), READ) for record in context.store.records.many([int(one) for one in ids[at:at + READ]]))
+    return {"scorers": readers, "records": having, "of": len(ids), "words": f"{having:,} of {len(ids):,} records have facts"}
+
+
 def _message(counters: Counters) -> str:
     padding = counters.padded_tokens / max(1, counters.real_tokens)
     return f"{counters.images_encoded:,} images encoded, {counters.images_reused:,} texts shared one; padding {padding:.1%}"
@@ -106,7 +120,7 @@ def _message(counters: Counters) -> str:
 def score_text(context: "JobContext") -> dict[str, Any]:
     """Score one text that a person is editing; nothing is stored.
 
-    Parameters: kind · record_id (its image) or image (sha256, None without one) · question (text, or a list for a question
+    Parameters: kind · record_id (its image and, for a scorer taught with facts, its facts) or image (sha256, None without one) · question (text, or a list for a question
     set) · answer · precision, quantization, device, scorers as in `run`. Result: {"value", "reason", "key"}.
     """
     params = context.params
@@ -115,12 +129,14 @@ def score_text(context: "JobContext") -> dict[str, Any]:
         raise SettingError(f"{kind!r} is no kind of score", hint="Choose question or answer.")
     scorers = wanted_scorers(with_scorers(context, {**params, "kinds": [kind]}))
     loaded = load_base(context, scorers)
-    image, problem = _image_of(context)
+    image, problem, facts = _shown_with(context)
     if problem:
         return {"value": None, "reason": problem, "key": scorers[0].key(loaded.plan).digest}
     asked = params.get("question", "")
     questions = [asked] if isinstance(asked, str) else [str(question) for question in asked]
     text = question_text(questions) if kind == "question" else answer_text("\n".join(questions), str(params.get("answer", "")))
+    if reads_facts(scorers[0].training):
+        text = with_facts(text, facts)
     with closing(Engine(loaded, scorers, image_reader(context.workspace))) as engine:
         outcome = engine.score([Request(kind, image, text)])[0]
     return {"value": outcome.value, "reason": outcome.reason, "key": scorers[0].key(loaded.plan).digest}
@@ -164,10 +180,10 @@ def _asked(context: "JobContext", dataset_id: int) -> tuple[np.ndarray, np.ndarr
     return ids[inside], pictures[inside]
 
 
-def _image_of(context: "JobContext") -> tuple[str | None, str]:
-    """(image, problem) of the record or image a `score_text` job names."""
+def _shown_with(context: "JobContext") -> tuple[str | None, str, tuple[str, ...]]:
+    """(image, problem, facts) of the record or image a `score_text` job names; an image alone has no facts."""
     record_id = context.params.get("record_id")
     if record_id is None:
-        return context.params.get("image") or None, ""
+        return context.params.get("image") or None, "", ()
     record = context.store.records.get(int(record_id))
-    return record.image, image_problem(record)
+    return record.image, image_problem(record), facts_of(record)

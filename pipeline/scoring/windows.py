@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.errors import DataError
+from pipeline.facts import reads_facts
 from pipeline.records import Record, Score
 from pipeline.scoring.contract import Kind, Place, places_of
 from pipeline.scoring.engine import Counters, Engine, Outcome, Request, Schedule
@@ -165,9 +166,10 @@ def lay(engine: Engine, window: Window) -> Laid:
     places: list[Place] = []
     requests: list[Request] = []
     known: list[tuple[Place, Outcome]] = []
+    informed = informed_kinds(engine)
     for record in window.records:
         problem = image_problem(record) or _aside(record, window.aside)
-        for place in places_of(record, window.kinds):
+        for place in places_of(record, window.kinds, informed):
             if not problem:
                 places.append(place)
                 requests.append(Request(place.kind, record.image, place.text))
@@ -222,7 +224,7 @@ def _try_alone(engine: Engine, window: Window, thing: str) -> None:
     before = Counters(**vars(engine.counters))
     for record in window.records:
         if thing == thing_of(record.id) and not (image_problem(record) or _aside(record, window.aside)):
-            engine.score([Request(place.kind, record.image, place.text) for place in places_of(record, window.kinds)])
+            engine.score([Request(place.kind, record.image, place.text) for place in places_of(record, window.kinds, informed_kinds(engine))])
         elif record.image and thing == image_thing(record.image):
             try:
                 engine.visual.decode(record.image)
@@ -231,6 +233,11 @@ def _try_alone(engine: Engine, window: Window, thing: str) -> None:
             break
     engine.visual.forget()
     engine.counters = before
+
+
+def informed_kinds(engine: Engine) -> list[Kind]:
+    """Kinds whose scorer was taught with facts before the text."""
+    return [kind for kind, scorer in engine.scorers.items() if reads_facts(scorer.training)]
 
 
 def image_problem(record: Record) -> str:

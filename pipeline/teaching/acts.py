@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from pipeline.facts import facts_of
 from pipeline.ratings import RatingItem
 from pipeline.records import WHOLE, Record, Rewrite, without_image_tag
 from pipeline.store import Store
@@ -134,7 +135,7 @@ def _kept_over_dropped(kind: str, question: str, said: Sequence[tuple[str, Recor
 
 def _about(record: Record, kind: str, question: str, candidates: tuple[str, ...], sources: tuple[str, ...]) -> RatingItem:
     name = next((path for sha, path in zip(record.images, record.image_paths) if sha == record.image), record.image_paths[0] if record.image_paths else "")
-    return RatingItem(kind, question, candidates, record.image, name or f"record {record.id}", "acts", sources=sources,  # type: ignore[arg-type]
+    return RatingItem(kind, question, candidates, record.image, name or f"record {record.id}", "acts", facts_of(record), sources,  # type: ignore[arg-type]
                       dataset_id=record.dataset_id, record_id=record.id, turn=WHOLE)
 
 

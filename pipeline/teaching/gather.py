@@ -8,11 +8,13 @@ Owns the names of the origins, the rule which of them teach, and the id of an im
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.facts import facts_of
 from pipeline.ratings import Rating, RatingItem
+from pipeline.records import Record
 from pipeline.scoring.contract import Kind
 from pipeline.store import Store
 from pipeline.teaching.acts import KINDS_OF_ACT, acts_of
@@ -75,21 +77,22 @@ def gather(store: Store, workspace: Workspace, kind: Kind, *, dataset_id: int | 
     named = None if raters is None else set(raters)
     items = store.ratings.items(kind=kind, dataset_id=dataset_id)
     ratings = [rating for rating in store.ratings.in_force(kind=kind, dataset_id=dataset_id) if named is None or rating.rater in named]
-    ids = _Images(workspace, store.preference_files.named_pictures())
+    datasets = [dataset_id] if dataset_id is not None else [one.id for one in store.datasets.all()]
+    acts = [act for dataset in datasets for act in acts_of(store, dataset) if act.item.kind == kind and (named is None or named & set(act.authors))]
+    spoken = {rating.item_id for rating in ratings}
+    records = sorted({item.record_id for item in (*(item for item in items if item.id in spoken), *(act.item for act in acts)) if item.record_id is not None})
+    sights = _Sights(workspace, store.preference_files.named_pictures(), {record.id: record for record in store.records.many(records)})
     by_origin: dict[str, list[Rating]] = {}
     for rating in ratings:
         by_origin.setdefault(origin_of(rating), []).append(rating)
-    told = {origin: _rated(items, by_origin[origin], ids) for origin in sorted(by_origin, key=lambda origin: (origin != PEOPLE, origin))}
+    told = {origin: _rated(items, by_origin[origin], sights) for origin in sorted(by_origin, key=lambda origin: (origin != PEOPLE, origin))}
     teaching = [origin for origin in told if teaches(origin)]
-    together = list(told[teaching[0]]) if len(teaching) == 1 else _rated(items, [rating for origin in teaching for rating in by_origin[origin]], ids)
-    for dataset in [dataset_id] if dataset_id is not None else [one.id for one in store.datasets.all()]:
-        for act in acts_of(store, dataset):
-            if act.item.kind != kind or named is not None and not named & set(act.authors):
-                continue
-            one = ids.rated(act.item, act.scores, act.origin)
-            told.setdefault(act.kind, []).append(one)
-            if teaches(act.kind):
-                together.append(one)
+    together = list(told[teaching[0]]) if len(teaching) == 1 else _rated(items, [rating for origin in teaching for rating in by_origin[origin]], sights)
+    for act in acts:
+        one = sights.rated(act.item, act.scores, act.origin)
+        told.setdefault(act.kind, []).append(one)
+        if teaches(act.kind):
+            together.append(one)
     sources = [_source(origin, found, teaches(origin)) for origin, found in told.items()]
     return Gathered(kind, [one for one in together if one.pairs], [source for source in sources if source.items or source.ties])
 
@@ -113,11 +116,11 @@ def image_id(image: str | None, image_name: str) -> str:
     return number[1] if number else image or image_name
 
 
-class _Images:
-    """Pictures of items: their id for the split, and their file where it is at hand."""
+class _Sights:
+    """What stands behind items: their image's id for the split, its file where it is at hand, and what their record tells of it."""
 
-    def __init__(self, workspace: Workspace, named: Iterable[tuple[str, str]]) -> None:
-        self._workspace = workspace
+    def __init__(self, workspace: Workspace, named: Iterable[tuple[str, str]], records: Mapping[int, Record]) -> None:
+        self._workspace, self._records = workspace, records
         self._by_name: dict[str, set[str]] = {}
         self._files: dict[str, Path | None] = {}
         for name, sha in named:
@@ -126,7 +129,12 @@ class _Images:
     def rated(self, item: RatingItem, scores: Sequence[float | None], origin: str) -> Rated:
         texts = item.texts
         known = [(texts[place], float(score)) for place, score in enumerate(scores) if score is not None]
-        return Rated(item.kind, self._id(item), tuple(text for text, _ in known), tuple(score for _, score in known), self._file(item.image), item.facts, origin)
+        return Rated(item.kind, self._id(item), tuple(text for text, _ in known), tuple(score for _, score in known), self._file(item.image), self._facts(item), origin)
+
+    def _facts(self, item: RatingItem) -> tuple[str, ...]:
+        """The item's own, else those of its record: an item may be older than what is read as a fact now."""
+        record = self._records.get(item.record_id or 0)
+        return item.facts or (facts_of(record) if record is not None else ())
 
     def _id(self, item: RatingItem) -> str:
         image = item.image
@@ -143,10 +151,10 @@ class _Images:
         return self._files[sha]
 
 
-def _rated(items: Sequence[RatingItem], ratings: Sequence[Rating], images: _Images) -> list[Rated]:
+def _rated(items: Sequence[RatingItem], ratings: Sequence[Rating], sights: _Sights) -> list[Rated]:
     spoken = {rating.item_id for rating in ratings}
     verdicts = consensus([item for item in items if item.id in spoken], ratings)
-    return [images.rated(verdict.item, verdict.scores, _words(verdict.raters, verdict.settled)) for verdict in verdicts]
+    return [sights.rated(verdict.item, verdict.scores, _words(verdict.raters, verdict.settled)) for verdict in verdicts]
 
 
 def _words(raters: Sequence[str], settled: bool) -> str:

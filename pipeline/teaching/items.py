@@ -17,14 +17,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from pipeline.facts import facts_of
 from pipeline.ratings import RatingItem
 from pipeline.records import WHOLE, Record, Rewrite, without_image_tag
 from pipeline.scoring.contract import Kind
 from pipeline.store import Store
 
 MOST_CANDIDATES = 8
-FACT_FIELDS = ("facts", "captions")
-"""Fields of a record that hold true sentences about its image, where a file brings them. Source: arXiv 2309.14525."""
 
 
 def question_item(records: Sequence[Record], rewrites: Sequence[Rewrite] = ()) -> RatingItem | None:
@@ -54,7 +53,7 @@ def _item(kind: Kind, first: Record, question: str, found: dict[str, list[str]],
     kept = [(text, " · ".join(sources)) for text, sources in found.items() if text.strip()][:MOST_CANDIDATES]
     if not kept:
         return None
-    facts = dict.fromkeys(fact for record in records for fact in _facts(record))
+    facts = dict.fromkeys(fact for record in records for fact in facts_of(record))
     return RatingItem(kind, question, tuple(text for text, _ in kept), first.image, first.image_paths[0] if first.image_paths else first.key, "records",
                       tuple(facts), tuple(source for _, source in kept), first.dataset_id, first.id, turn)
 
@@ -71,14 +70,6 @@ def _rewritten_sets(record: Record, rewrites: Sequence[Rewrite]) -> list[tuple[s
         ids = ", ".join(str(rewrite.id) for rewrite in changed.values())
         found.append(("\n".join(lines), f"rewrite {ids}" if len(changed) == 1 else f"rewrites {ids}"))
     return found
-
-
-def _facts(record: Record) -> list[str]:
-    for name in FACT_FIELDS:
-        value = record.extra.get(name)
-        if isinstance(value, list):
-            return [fact for fact in value if isinstance(fact, str) and fact.strip()]
-    return []
 
 
 def question_items(store: Store, groups: Iterable[Sequence[int]]) -> list[RatingItem]:

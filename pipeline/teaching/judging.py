@@ -13,6 +13,7 @@ from typing import Any
 
 from pipeline.devices import probe
 from pipeline.errors import SettingError
+from pipeline.facts import reads_facts, with_facts
 from pipeline.models.loading import LoadedModel
 from pipeline.models.planning import Wish, plan
 from pipeline.models.shelf import ModelShelf
@@ -85,10 +86,11 @@ def text_values(loaded: LoadedModel, scorer: Scorer, items: Sequence[Rated]) -> 
     """(item, text, score) of every text in order; None where a text has no score (an empty answer, for example)."""
     engine = Engine(loaded, [scorer], _no_image)
     places = [(number, place) for number, item in enumerate(items) for place in range(len(item.texts))]
+    texts = [[with_facts(text, item.facts) for text in item.texts] if reads_facts(scorer.training) else item.texts for item in items]
     found: list[tuple[int, int, float | None]] = []
     for start in range(0, len(places), CHUNK):
         part = places[start:start + CHUNK]
-        outcomes = engine.score([Request(scorer.kind, None, items[number].texts[place]) for number, place in part])
+        outcomes = engine.score([Request(scorer.kind, None, texts[number][place]) for number, place in part])
         found += [(number, place, outcome.value) for (number, place), outcome in zip(part, outcomes)]
     return found
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import DataError
+from pipeline.facts import facts_in
 from pipeline.scoring.contract import Kind, answer_text, question_text
 
 HELD_OUT_SHARE = 0.2
@@ -50,7 +51,7 @@ def read_rated(path: Path, kind: Kind) -> list[Rated]:
     """All items of a JSONL file. Raises DataError naming up to five bad lines, before anything is used.
 
     Question lines: {"id", "questions": [[q, …], …], "score": […]}; answer lines: {"id", "question", "answers": [a, …],
-    "score": […]}. An id with `#2` is a later turn of the same image.
+    "score": […]}. An id with `#2` is a later turn of the same image. Facts are read as from a record (pipeline.facts).
     """
     items: list[Rated] = []
     problems: list[str] = []
@@ -113,7 +114,7 @@ def _item(line: Any, kind: Kind) -> Rated:
     wrong = [rating for rating in ratings if isinstance(rating, bool) or not isinstance(rating, (int, float)) or not math.isfinite(rating) or not 0 <= rating <= 1]
     if wrong:
         raise ValueError(f"the score {str(wrong[0])[:20]} is not between 0 and 1")
-    return Rated(kind, image, texts, tuple(float(rating) for rating in ratings))
+    return Rated(kind, image, texts, tuple(float(rating) for rating in ratings), facts=facts_in(line))
 
 
 def _list(value: Any) -> list[Any]:

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 from pipeline import images
 from pipeline.errors import DataError
+from pipeline.facts import with_facts
 from pipeline.models.planning import Plan
 from pipeline.scoring.engine import Engine, Request
 from pipeline.scoring.scorers import Scorer
 from pipeline.store.text_scores import Outcome, text_digest
 from pipeline.teaching.preferences import Rated
-from pipeline.teaching.reward.facts import with_facts
 
 if TYPE_CHECKING:
     from PIL.Image import Image

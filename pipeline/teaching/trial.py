@@ -21,6 +21,7 @@ import numpy as np
 from pipeline import agreement as ranks
 from pipeline.curation import spec_of, with_keys
 from pipeline.errors import SettingError
+from pipeline.facts import reads_facts
 from pipeline.models.planning import Plan
 from pipeline.records import TYPE_LABELS, ScorerKey
 from pipeline.scoring import run as scoring
@@ -85,7 +86,7 @@ def run(context: "JobContext") -> dict[str, Any]:
     rated, ratings = held_out_pairs(context.store, context.workspace, kind, {side.known.name: side.scorer.training for side in (present, candidate)},
                                     files=params.get("files") or (), gathered=params.get("gathered") is not False)
     ids = _asked(context, dataset_id)
-    shown = {side.known.reference: shown_of(rated, facts=bool(side.scorer.training.get("facts"))) for side in (present, candidate)}
+    shown = {side.known.reference: shown_of(rated, facts=reads_facts(side.scorer.training)) for side in (present, candidate)}
     left = {side.known.reference: left_to_score(context, context.store.scores.register(side.key), shown[side.known.reference]) for side in (present, candidate)}
     total, done = sum(left.values()) + 2 * len(ids), 0
     values: dict[str, list[float | None]] = {}

@@ -18,6 +18,7 @@ import numpy as np
 
 from pipeline import agreement as ranks
 from pipeline.errors import SettingError
+from pipeline.facts import reads_facts
 from pipeline.models.planning import Plan
 from pipeline.records import Record, ScorerKey
 from pipeline.rewriting.eligibility import is_refusal
@@ -62,8 +63,9 @@ def run(context: "JobContext") -> dict[str, Any]:
     scorer = load_scorer(known.loadable, kind, base=params.get("base"))
     key, found = key_of(context, scorer)
     rated, ratings = held_out_pairs(context.store, context.workspace, kind, {known.name: scorer.training}, files=params.get("files") or (), gathered=params.get("gathered") is not False)
-    own, swapped, clusters = _look_texts(context, kind, sample, seed)
-    raters, facts = _raters(context, kind, scorer), bool(scorer.training.get("facts"))
+    facts = reads_facts(scorer.training)
+    own, swapped, clusters = _look_texts(context, kind, sample, seed, facts)
+    raters = _raters(context, kind, scorer)
     jobs: dict[str, list[Shown]] = {"Rated texts": shown_of(rated, facts=facts), "Texts of each rater": shown_of([item for _, items in raters for item in items], facts=facts),
                                     "Behind their own picture": own, "Behind another picture": swapped}
     total, done = sum(len(texts) for texts in jobs.values()), 0
@@ -157,8 +159,9 @@ def _rater_section(context: "JobContext", kind: Kind, raters: Sequence[tuple[str
     return {"rows": [asdict(row) for row in rows], "words": words.rater_words(rows)}
 
 
-def _look_texts(context: "JobContext", kind: Kind, size: int, seed: int) -> tuple[list[Shown], list[Shown], list[str]]:
-    """(texts behind their own picture, the same behind another record's, the picture's name a text) of a sample of the data set."""
+def _look_texts(context: "JobContext", kind: Kind, size: int, seed: int, facts: bool = False) -> tuple[list[Shown], list[Shown], list[str]]:
+    """(texts behind their own picture, the same behind another record's, the picture's name a text) of a sample of the data set;
+    both with the record's facts for a scorer taught with facts."""
     if context.job.dataset_id is None or size == 0:
         return [], [], []
     table = context.store.scores.table(context.job.dataset_id, None, None)
@@ -169,7 +172,7 @@ def _look_texts(context: "JobContext", kind: Kind, size: int, seed: int) -> tupl
     order = chance.permutation(len(records))
     own, swapped, clusters = [], [], []
     for place, record in enumerate(records):
-        text = _one_text(record, kind, chance)
+        text = _one_text(record, kind, chance, facts)
         other = next((records[at].image for step in range(1, len(records)) if records[at := int(order[(place + step) % len(records)])].image != record.image), None)
         if text is None or other is None:
             continue
@@ -179,8 +182,8 @@ def _look_texts(context: "JobContext", kind: Kind, size: int, seed: int) -> tupl
     return own, swapped, clusters
 
 
-def _one_text(record: Record, kind: Kind, chance: np.random.Generator) -> str | None:
-    texts = [place.text for place in places_of(record, (kind,)) if trust.body_of(place.text)]
+def _one_text(record: Record, kind: Kind, chance: np.random.Generator, facts: bool) -> str | None:
+    texts = [place.text for place in places_of(record, (kind,), (kind,) if facts else ()) if trust.body_of(place.text)]
     return texts[int(chance.integers(len(texts)))] if texts else None
 
 

@@ -18,6 +18,7 @@ from fastapi import APIRouter, Body, Query
 from pipeline import jobs
 from pipeline.devices import Hardware
 from pipeline.errors import ModelError, NotFound, SettingError, StudioError
+from pipeline.facts import reads_facts
 from pipeline.models.fetch import embedded_ready
 from pipeline.models.machine import hardware_of
 from pipeline.models.planning import Plan, Wish, plan
@@ -88,7 +89,7 @@ def _card(kind: str, active: bool, name: str, folder: Path) -> dict[str, Any]:
     told = json.loads((folder / scorers.SPEC).read_text(encoding="utf-8")) if (folder / scorers.SPEC).is_file() else {}
     card = folder / "CARD.md"
     return {"name": name, "kind": kind, "kind_label": KIND_LABELS[kind], "base": told.get("base", ""), "base_label": _label(told.get("base", "")),
-            "revision": adoption.told_revision(told)[:8] if told else "", "active": active, "figures": told.get("figures", {}), "training": told.get("training", {}),
+            "revision": scorers.told_revision(told)[:8] if told else "", "active": active, "figures": told.get("figures", {}), "training": told.get("training", {}),
             "card": card.read_text(encoding="utf-8")[:40_000] if card.is_file() else ""}
 
 
@@ -217,7 +218,7 @@ def _estimate(context: StudioContext, spec: ModelSpec, found: Plan, flops: float
         return {"texts": 0, "seconds": 0.0, "seconds_from": ""}
     sample = ids[::max(1, len(ids) // SAMPLE)][:SAMPLE]
     items = [(record, tuple(kind for kind in sets if record.id in sets[kind])) for record in context.store.records.many(sample)]
-    work = work_of(items).times(len(ids) / max(1, len(items)))  # type: ignore[arg-type]
+    work = work_of(items, [told["kind"] for told in chosen if reads_facts(told.get("training") or {})]).times(len(ids) / max(1, len(items)))  # type: ignore[arg-type]
     pace = _pace(context, found, chosen, workers)
     if pace is not None:
         return {"texts": round(work.texts), "seconds": seconds_like(spec, work, *pace), "seconds_from": "The pace of an earlier run under this plan."}

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.facts import shuffled_facts, with_facts
 from pipeline.scoring.contract import answer_text, question_text
 from pipeline.teaching.augment import REFUSALS
 from pipeline.teaching.preferences import Rated
 from pipeline.teaching.reward.augment import WAYS, broken, may_be_better, plain_group, taught_group, weighted_pairs
-from pipeline.teaching.reward.facts import shuffled_facts, with_facts
 from pipeline.teaching.reward.settings import RewardSettings
 
 QUESTIONS = question_text(["What does the man in the red coat hold?", "Why might he look up?"])

@@ -124,7 +124,9 @@ def test_few_records_make_few_windows(count: int) -> None:
 
 
 class Planner:
-    """The part of an engine that lays out: one token a word, no model."""
+    """The part of an engine that lays out: one token a word, no model, no scorer."""
+
+    scorers: dict = {}
 
     def schedule(self, requests: list[Request]) -> Schedule:
         rows = rows_of([Text(place, tuple(range(len(request.text.split()))), 0, request.image) for place, request in enumerate(requests)], 5, 40)

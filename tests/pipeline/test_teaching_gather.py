@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.ratings import Rating, RatingItem
+from pipeline.records import Record, Turn
 from pipeline.store import Store
 from pipeline.teaching.gather import PEOPLE, gather, image_id
 from pipeline.workspace import Workspace
@@ -81,3 +82,12 @@ def test_an_item_known_by_name_alone_stays_on_the_side_of_its_picture(store: Sto
 ])
 def test_the_id_of_an_image_is_cocos_number_or_its_content_or_its_name(image: str | None, name: str, told: str) -> None:
     assert image_id(image, name) == told
+
+
+def test_facts_are_the_items_own_or_else_those_of_its_record(store: Store, workspace: Workspace) -> None:
+    dataset = store.datasets.create("facts", "here")
+    store.records.add(dataset, [Record("r", (Turn("What?", ("a", "b")),), "detail", True, extra={"captions": "A cat."})])
+    record = store.records.ids(dataset)[0]
+    for question, facts in (("What?", ()), ("Who?", ("A dog.",))):
+        rate(store, store.ratings.add_items([RatingItem("answer", question, ("a", "b"), None, "r", "records", facts, dataset_id=dataset, record_id=record, turn=0)])[0], "ann", 1.0, 0.0)
+    assert [one.facts for one in gather(store, workspace, "answer", dataset_id=dataset).rated] == [("A cat.",), ("A dog.",)]

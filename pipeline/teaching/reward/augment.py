@@ -14,11 +14,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.facts import shuffled_facts, with_facts
 from pipeline.rewriting.eligibility import is_refusal
 from pipeline.scoring.contract import Kind
 from pipeline.teaching.augment import repeated, shuffled, thinned
 from pipeline.teaching.preferences import Rated
-from pipeline.teaching.reward.facts import shuffled_facts, with_facts
 from pipeline.teaching.reward.settings import RewardSettings
 
 if TYPE_CHECKING:

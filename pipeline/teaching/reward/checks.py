@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipeline.facts import with_facts
 from pipeline.models.planning import BYTES, QUANTIZED_BYTES, Plan
 from pipeline.models.specs import ModelSpec
 from pipeline.scoring.estimate import EFFICIENCY
 from pipeline.teaching.preferences import FEWEST_PAIRS, Rated, count_pairs
-from pipeline.teaching.reward.facts import with_facts
 from pipeline.teaching.reward.lessons import Material, split
 from pipeline.teaching.reward.settings import RewardSettings
 from pipeline.training.checks import (ACTIVATION_BYTES, CHARACTERS_A_TOKEN, RUNTIME_GIB, START_S, TRAINING_SHARE, WIDE, Finding, MemoryEstimate)
