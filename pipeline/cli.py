@@ -171,13 +171,15 @@ def judge(session: Session, *, questions: Annotated[Path | None, typer.Option(me
           answers: Annotated[Path | None, typer.Option(metavar="FILE", help="answer preference lists (JSONL).")] = None,
           precision: PrecisionOption = "auto", quantization: QuantizationOption = "auto",
           question_scorer: QuestionScorerOption = None, answer_scorer: AnswerScorerOption = None, base: BaseOption = None) -> dict[str, Any]:
-    """Pair accuracy of the scorers on human preference files, with counts and confidence interval."""
+    """Pair accuracy of the named scorers, else of the present ones, on human preference files, with counts and confidence interval."""
     if questions is None and answers is None:
         raise SettingError("no preference file was named", hint="Give --questions FILE, --answers FILE or both.")
+    from pipeline.teaching.adoption import with_scorers
     from pipeline.teaching.judging import judge_files
 
-    return judge_files(question_file=questions, answer_file=answers, precision=precision, quantization=quantization,
-                       scorers=_scorers(question_scorer, answer_scorer), base=_here(base))
+    kinds = [kind for kind, file in (("question", questions), ("answer", answers)) if file is not None]
+    scorers = with_scorers(session, {"kinds": kinds, "scorers": _scorers(question_scorer, answer_scorer)})["scorers"]  # type: ignore[arg-type]
+    return judge_files(question_file=questions, answer_file=answers, precision=precision, quantization=quantization, scorers=scorers, base=_here(base))
 
 
 @app.command()

@@ -26,7 +26,8 @@ KEPT_LABELS = {
 
 @dataclass(frozen=True)
 class Source:
-    """One text of one record that may be rewritten. `text` is without the `<image>` tag; `questions` are all of its record."""
+    """One text of one record that may be rewritten. `text` is without the `<image>` tag; `questions` are all of its record,
+    `facts` what its record tells of the image, for a scorer that was taught with facts."""
 
     record_id: int
     turn: int
@@ -35,6 +36,7 @@ class Source:
     text: str
     image: str | None = None
     questions: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
 
     @property
     def place(self) -> tuple[int, int, int, str]:

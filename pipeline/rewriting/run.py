@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.curation import curate
 from pipeline.devices import probe
 from pipeline.errors import NotFound, NothingKept, SettingError
+from pipeline.facts import facts_of
 from pipeline.models.planning import Plan, Wish, plan
 from pipeline.models.specs import ModelSpec, spec_for
 from pipeline.records import WHOLE, Record, Rewrite, without_image_tag
@@ -122,13 +123,13 @@ def sources_of(store: Store, dataset_id: int, params: dict[str, Any], parts: Seq
 
 
 def _sources(record: Record, best: Sequence[int], parts: Sequence[str]) -> list[Source]:
-    questions = tuple(turn.question_text for turn in record.turns)
+    questions, facts = tuple(turn.question_text for turn in record.turns), facts_of(record)
     found = []
     for number, (turn, candidate) in enumerate(zip(record.turns, best)):
         if "question" in parts:
-            found.append(Source(record.id, number, WHOLE, "question", turn.question_text, record.image, questions))
+            found.append(Source(record.id, number, WHOLE, "question", turn.question_text, record.image, questions, facts))
         if "answer" in parts and candidate < len(turn.answers):
-            found.append(Source(record.id, number, candidate, "answer", turn.answers[candidate].strip(), record.image, questions))
+            found.append(Source(record.id, number, candidate, "answer", turn.answers[candidate].strip(), record.image, questions, facts))
     return found
 
 
@@ -193,4 +194,4 @@ def _as_before(context: "JobContext", spec: ModelSpec, found: Plan, decoding: De
 
 def _writer(context: "JobContext", spec: ModelSpec, found: Plan, decoding: Decoding, *, with_reward: bool = True) -> Writer:
     loaded = context.shelf.get(spec, found)
-    return Writer(Voice(loaded), decoding, reward=reward_for(loaded, context.workspace) if with_reward else None)
+    return Writer(Voice(loaded), decoding, reward=reward_for(loaded, context) if with_reward else None)

@@ -129,7 +129,8 @@ class _Sights:
     def rated(self, item: RatingItem, scores: Sequence[float | None], origin: str) -> Rated:
         texts = item.texts
         known = [(texts[place], float(score)) for place, score in enumerate(scores) if score is not None]
-        return Rated(item.kind, self._id(item), tuple(text for text, _ in known), tuple(score for _, score in known), self._file(item.image), self._facts(item), origin)
+        return Rated(item.kind, self._id(item), tuple(text for text, _ in known), tuple(score for _, score in known), self._file(item.image), self._facts(item), origin,
+                     record.type if (record := self._records.get(item.record_id or 0)) is not None else "")
 
     def _facts(self, item: RatingItem) -> tuple[str, ...]:
         """The item's own, else those of its record: an item may be older than what is read as a fact now."""

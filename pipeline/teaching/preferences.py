@@ -28,7 +28,8 @@ class Rated:
     """Texts for one image (and one question), each with a rating 0–1, higher is better. `image` is the image's id.
 
     `picture` is the file to show beside the texts, None where it is not at hand. `facts` are true sentences about the image.
-    `origin` says where the word came from: a rater, a file, an accepted edit.
+    `origin` says where the word came from: a rater, a file, an accepted edit. `type` is the instruction type of the record behind
+    the texts, "" where none is known.
     """
 
     kind: Kind
@@ -38,6 +39,7 @@ class Rated:
     picture: Path | None = None
     facts: tuple[str, ...] = ()
     origin: str = ""
+    type: str = ""
 
     @property
     def pairs(self) -> list[tuple[int, int]]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pipeline.records import TYPE_LABELS
 from pipeline.teaching.preferences import Rated
 
 FEW_PAIRS = 20
@@ -97,7 +98,8 @@ def by_gap(pairs: PairSet) -> list[Share]:
 
 
 def by_kind_of_pair(items: Sequence[Rated], pairs: PairSet, is_refusal: Callable[[str], bool]) -> list[Share]:
-    """Accuracy by what the pair is like: long or short texts, the longer or the shorter one preferred, one or several questions, refusals, origins."""
+    """Accuracy by what the pair is like: long or short texts, the longer or the shorter one preferred, one or several questions, refusals,
+    instruction types, origins."""
     texts = [text for item in items for text in item.texts]
     lengths = np.array([len(text) for text in texts], float)
     mean = (lengths[pairs.better] + lengths[pairs.worse]) / 2
@@ -111,6 +113,8 @@ def by_kind_of_pair(items: Sequence[Rated], pairs: PairSet, is_refusal: Callable
         count = np.array([questions_in(text) for text in texts])
         several = (count[pairs.better] > 1) | (count[pairs.worse] > 1)
         groups += [("Single questions", ~several), ("Several questions", several)]
+    types = np.array([item.type for item in items for _ in item.texts], object)[pairs.better]
+    groups += [(f"Type: {label}", types == name) for name, label in (*TYPE_LABELS.items(), ("", "not known")) if not (types == name).all()]
     origins = [item.origin or "unknown" for item in items for _ in item.texts]
     named = [name for name, _ in _most(np.array(origins, object)[pairs.better].tolist())][:6]
     for origin in named if len(named) > 1 else ():  # one origin is all pairs, which the head tells already

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +174,7 @@ def test_items_come_back_as_they_were_written_and_a_copied_workspace_finds_its_p
     inside = store.workspace.image_path("ab" * 32)
     inside.parent.mkdir(parents=True)
     inside.write_bytes(b"x")
-    items = [item("a", 0.25, 1.0, picture=inside, facts=("A fact.",)), item("b", 0.0, 1.0, picture=None)]
+    items = [replace(item("a", 0.25, 1.0, picture=inside, facts=("A fact.",)), type="detail"), item("b", 0.0, 1.0, picture=None)]
     folder = store.workspace.runs_dir / "0001-x"
     folder.mkdir()
     write_items(folder / "train.jsonl", items, store.workspace)

@@ -84,10 +84,11 @@ def test_the_id_of_an_image_is_cocos_number_or_its_content_or_its_name(image: st
     assert image_id(image, name) == told
 
 
-def test_facts_are_the_items_own_or_else_those_of_its_record(store: Store, workspace: Workspace) -> None:
+def test_facts_are_the_items_own_or_else_those_of_its_record_which_tells_the_type(store: Store, workspace: Workspace) -> None:
     dataset = store.datasets.create("facts", "here")
     store.records.add(dataset, [Record("r", (Turn("What?", ("a", "b")),), "detail", True, extra={"captions": "A cat."})])
     record = store.records.ids(dataset)[0]
     for question, facts in (("What?", ()), ("Who?", ("A dog.",))):
         rate(store, store.ratings.add_items([RatingItem("answer", question, ("a", "b"), None, "r", "records", facts, dataset_id=dataset, record_id=record, turn=0)])[0], "ann", 1.0, 0.0)
-    assert [one.facts for one in gather(store, workspace, "answer", dataset_id=dataset).rated] == [("A cat.",), ("A dog.",)]
+    rate(store, item(store, "c", "d"), "ann", 1.0, 0.0)  # of no record
+    assert [(one.facts, one.type) for one in gather(store, workspace, "answer", dataset_id=None).rated] == [(("A cat.",), "detail"), (("A dog.",), "detail"), ((), "")]

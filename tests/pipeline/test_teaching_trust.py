@@ -73,6 +73,10 @@ def test_a_scorer_that_leans_on_length_is_told_from_one_that_does_not() -> None:
     assert not [one.label for one in fair if one.label.startswith("From")]
     mixed = [replace(item, origin=f"file: {number % 2}") for number, item in enumerate(items)]
     assert [(one.label, one.n) for one in trust.by_kind_of_pair(mixed, trust.pair_set(mixed, lengths), is_refusal)][-2:] == [("From: file: 0", 40), ("From: file: 1", 40)]
+    typed = [replace(item, type=("detail", "complex", "complex", "")[number % 4]) for number, item in enumerate(items)]
+    shown = {one.label: one.n for one in trust.by_kind_of_pair(typed, trust.pair_set(typed, lengths), is_refusal) if one.label.startswith("Type")}
+    assert shown == {"Type: Detail": 20, "Type: Complex reasoning": 40, "Type: not known": 20}
+    assert not [one.label for one in fair if one.label.startswith("Type")]  # one type is all pairs
     assert "leans" not in words.kind_words(fair) and {one.value for one in fair if one.value is not None} == {1.0}
 
 

@@ -1,6 +1,6 @@
 """Rated items of a run: gathered, split by image, written beside the run and read again. Knows no model and no screen.
 
-One line an item: {"kind", "image", "texts", "ratings", "picture": "../../images/ab/…" or null, "facts", "origin"}. Pictures
+One line an item: {"kind", "image", "texts", "ratings", "picture": "../../images/ab/…" or null, "facts", "origin", "type"}. Pictures
 of the workspace are relative to the run folder, so that a workspace can be copied away with its runs.
 """
 
@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -115,8 +115,7 @@ def from_file(path: Path, kind: Kind, images: Path | None = None) -> Material:
     """A list of preferences; pictures by file name below `images`, with or without an ending."""
     items = read_rated(path, kind)
     pictures = _by_name(images) if images is not None else {}
-    items = [Rated(item.kind, item.image, item.texts, item.ratings, pictures.get(item.image) or pictures.get(Path(item.image).stem), item.facts, path.name)
-             for item in items]
+    items = [replace(item, picture=pictures.get(item.image) or pictures.get(Path(item.image).stem), origin=path.name) for item in items]
     kept = tuple(item for item in items if item.pairs)
     single = sum(len(item.texts) < 2 for item in items)
     ties = len(items) - len(kept) - single
@@ -140,7 +139,7 @@ def write_items(path: Path, items: Iterable[Rated], workspace: Workspace) -> str
             inside = picture is not None and picture.resolve().is_relative_to(workspace.root)
             told = None if picture is None else os.path.relpath(picture.resolve(), workspace.runs_dir / "run") if inside else str(picture.resolve())
             line = (json.dumps({"kind": item.kind, "image": item.image, "texts": item.texts, "ratings": item.ratings, "picture": told,
-                                "facts": item.facts, "origin": item.origin}) + "\n").encode("ascii")
+                                "facts": item.facts, "origin": item.origin, "type": item.type}) + "\n").encode("ascii")
             digest.update(line)
             stream.write(line)
         stream.flush()
@@ -158,7 +157,8 @@ def read_items(path: Path) -> Iterator[Rated]:
                     told = json.loads(line)
                     picture = told["picture"]
                     yield Rated(told["kind"], str(told["image"]), tuple(told["texts"]), tuple(float(rating) for rating in told["ratings"]),
-                                None if picture is None else (path.parent / picture).resolve(), tuple(told["facts"]), str(told["origin"]))
+                                None if picture is None else (path.parent / picture).resolve(), tuple(told["facts"]), str(told["origin"]),
+                                str(told.get("type", "")))
                 except (ValueError, KeyError, TypeError) as error:
                     raise DataError(f"this line is no rated item: {error}", place=f"{path.name}, line {number}",
                                     hint="The run's data was changed by hand; start a new run.") from error
@@ -190,6 +190,5 @@ def _stood_in(found: Material, folder: Path, leave_out: Path | None) -> Material
     def photo(image: str) -> Path:
         return photos[int(hashlib.sha256(image.encode()).hexdigest(), 16) % len(photos)]
 
-    rated = tuple(item if item.picture is not None else
-                  Rated(item.kind, item.image, item.texts, item.ratings, photo(item.image), item.facts, item.origin) for item in found.rated)
-    return Material(found.kind, rated, found.ties, found.single, found.sources)
+    rated = tuple(item if item.picture is not None else replace(item, picture=photo(item.image)) for item in found.rated)
+    return replace(found, rated=rated)
