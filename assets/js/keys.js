@@ -49,9 +49,10 @@ export function toggleKeyHelp() {
     return;
   }
   const top = layers.at(-1);
+  const everywhere = base.filter((b) => b.scope === "*" && !top?.entries.some((entry) => b.keys.every((key) => entry.keys.includes(key)))); // a key the layer takes means something else here
   const groups = [
     top ? [top.title, top.entries] : ["On this tab", base.filter((b) => b.scope === studio.tab)],
-    ["Everywhere", base.filter((b) => b.scope === "*")],
+    ["Everywhere", everywhere],
   ].filter(([, entries]) => entries.length);
   const dialog = el("dialog", {
     class: "key-help sheet",

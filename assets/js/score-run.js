@@ -59,7 +59,7 @@ export class RunPanel {
 
   drawScorers() {
     const cards = this.overview.scorers.filter((card) => card.active);
-    const signature = JSON.stringify(cards.map((card) => [card.name, card.revision]));
+    const signature = JSON.stringify(this.overview.scorers.map((card) => [card.name, card.revision, card.active]));
     if (signature === this.signature && cards.length) return; // drawn already: a live update must not take the focus away
     this.signature = signature;
     if (!cards.length) return fill(this.scorers, el("p", { class: "quiet", text: "No scorer is installed. They belong in assets/scorers; python -m pipeline.teaching.train makes them." }));

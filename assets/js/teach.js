@@ -1,5 +1,5 @@
 // The Teach tab: its rooms (rate, agreement, exchange, train, trial, trust) and the address of the one that is open.
-import { el, empty, fill, island, on, openTab, param, setParams, studio } from "./studio.js";
+import { bind, el, emit, empty, fill, island, on, openTab, param, setParams, studio } from "./studio.js";
 import { room as agreement } from "./teach/agreement.js";
 import { room as exchange } from "./teach/exchange.js";
 import { room as rate } from "./teach/rate.js";
@@ -9,6 +9,9 @@ import { room as trust } from "./teach/trust.js";
 
 /** A room: {id, title, hint, mount(node) → {open(), close()?}}. `open` is called each time it is shown, also for another data set. */
 const ROOMS = [rate, agreement, exchange, train, trial, trust];
+
+bind("teach", "[", "Room before", () => emit("teach-step", -1));
+bind("teach", "]", "Next room", () => emit("teach-step", 1));
 
 island("teach", (node) => {
   const rooms = new Map();
@@ -36,14 +39,20 @@ island("teach", (node) => {
     for (const { place: other } of rooms.values()) other.hidden = other !== place;
     if (!place.isConnected) body.append(place);
     hint.textContent = next.hint;
-    fill(seg, ROOMS.map((r) => el("button", { "aria-pressed": String(r === next), text: r.title, on: { click: () => { setParams({ room: r.id }); show(r); } } })));
+    fill(seg, ROOMS.map((r) => el("button", { "aria-pressed": String(r === next), text: r.title, on: { click: () => enter(r) } })));
     parts.open();
+  };
+
+  const enter = (next) => {
+    setParams({ room: next.id });
+    show(next);
   };
 
   const off = [
     on("dataset", draw),
     on("tab", (id) => (id === "teach" ? draw() : current && rooms.get(current.id)?.parts.close?.())),
     on("teach-room", (id) => { setParams({ room: id }); draw(); }),
+    on("teach-step", (by) => { if (current && studio.dataset && !document.querySelector("dialog[open]")) enter(ROOMS[(ROOMS.indexOf(current) + by + ROOMS.length) % ROOMS.length]); }),
   ];
   draw();
   return () => off.forEach((f) => f());

@@ -58,7 +58,7 @@ def read_request(body: Any) -> Request:
         raise SettingError(f"{str(name)[:60]!r} is no usable name for a run", hint=f"Use up to {LONGEST_NAME} printable characters.", place="name")
     ratings = body.get("ratings")
     if isinstance(ratings, dict) and set(ratings) & set(PATHS):
-        raise SettingError("files are named on the command line only", hint="Bring the file in under Exchange, or use `python -m pipeline teach`.", place="ratings")
+        raise SettingError("files are named on the command line only", hint="Bring the file in in the room In and out, or use `python -m pipeline teach`.", place="ratings")
     return Request(dataset, Wish.parse(ratings), RewardSettings.parse(body.get("settings")), name.strip())
 
 

@@ -1,28 +1,27 @@
 // The Agreement room: how far raters agree, each two of them, each one's manner, and what they should settle.
-import { api, el, empty, emit, fill, fmt, icon, param, problem, setParams, studio, tell } from "../studio.js";
+import { api, el, empty, emit, fill, fmt, icon, problem, studio, tell } from "../studio.js";
 import { Disputes } from "./agreement/disputes.js";
+import { kindSwitch, teachKind } from "./kind.js";
 
 export const room = { id: "agreement", title: "Agreement", hint: "How far raters agree, and what they should settle.", mount };
 
-const KINDS = [["answer", "Answers"], ["question", "Questions"]];
 const WAYS = { score: "scored", rank: "ranked", pairs: "by pairs", hallucination: "by inventions", import: "from files" };
 
 function mount(node) {
   const bar = el("div", { class: "row" }), figures = el("div", { class: "stack" }), list = el("div", { class: "stack" });
   fill(node, el("div", { class: "stack ag-room" }, bar, figures, list));
   let asked = 0, disputes = null;
-  const kind = () => (param("rate_kind") === "question" ? "question" : "answer");
 
   async function open() {
-    const turn = ++asked, dataset = studio.dataset.id, now = kind();
-    fill(bar, el("div", { class: "seg", role: "group", "aria-label": "What is rated" }, KINDS.map(([id, label]) => el("button", { type: "button", "aria-pressed": String(id === now), text: label, on: { click: () => { setParams({ rate_kind: id === "answer" ? null : id }); open(); } } }))));
+    const turn = ++asked, dataset = studio.dataset.id, now = teachKind();
+    fill(bar, kindSwitch(now, open));
     if (!figures.childElementCount) fill(figures, el("div", { class: "skeleton rt-skeleton" }));
     try {
       const found = await api.get("/api/rating-agreement", { dataset, kind: now });
       if (turn !== asked) return;
       if (!found.raters) {
         fill(list);
-        return fill(figures, empty({ title: "Nobody has rated yet", text: `Rate some ${now}s; a second rater gets a share of the same ones, and this room shows how far you agree.`, icon: "check", action: { label: "Go to Rate", run: () => emit("teach-room", "rate") } }));
+        return fill(figures, el("div", { class: "card" }, empty({ title: "Nobody has rated yet", text: `Rate some ${now}s; a second rater gets a share of the same ones, and this room shows how far you agree.`, icon: "check", action: { label: "Go to Rate", run: () => emit("teach-room", "rate") } })));
       }
       draw(found);
       disputes = new Disputes(list, { dataset, kind: now, changed: () => api.get("/api/rating-agreement", { dataset, kind: now }).then((fresh) => { if (turn === asked) draw(fresh); }).catch(tell) });
@@ -34,7 +33,7 @@ function mount(node) {
 
   function draw(found) {
     const ways = Object.entries(found.modes);
-    fill(figures, el("p", { class: "quiet num", text: `${fmt.plural(found.raters, "rater")} on ${fmt.plural(found.items, "item")}; ${fmt.ofN(found.shared_items, found.items)} judged by two or more${ways.length ? ` · ${ways.map(([way, n]) => `${fmt.int(n)} ${WAYS[way] ?? way}`).join(", ")}` : ""}` }),
+    fill(figures, el("p", { class: "quiet num", text: `${fmt.plural(found.raters, "rater")} on ${fmt.plural(found.items, "item")}; ${fmt.ofN(found.shared_items, found.items)} rated by two or more${ways.length ? ` · ${ways.map(([way, n]) => `${fmt.int(n)} ${WAYS[way] ?? way}`).join(", ")}` : ""}` }),
       found.shared_items ? null : el("div", { class: "card ag-alone" }, icon("info"), el("p", { text: "No item has two raters yet, so agreement can't be computed. Let a second person rate under another name: the common items come by themselves." })),
       el("div", { class: "ag-grid" }, alphaCard(found), el("div", { class: "stack" }, pairCard(found), mannerCard(found))));
   }

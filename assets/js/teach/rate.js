@@ -1,12 +1,12 @@
 // The Rate room: who rates, what, how, and in which order; below it the desk.
-import { api, debounce, el, fill, icon, param, problem, setParams, studio, toast } from "../studio.js";
+import { api, debounce, el, fill, icon, problem, studio, toast } from "../studio.js";
+import { kindSwitch, teachKind } from "./kind.js";
 import { Desk } from "./rate/desk.js";
 import { setWage, wage } from "./rate/progress.js";
 import { askRater, nameProblem, raterName } from "./rate/rater.js";
 
 export const room = { id: "rate", title: "Rate", hint: "Judge the candidates of one image; the next one is ready.", mount };
 
-const KINDS = [["answer", "Answers"], ["question", "Questions"]];
 const MODES = [["score", "Score", "A score from 0 to 1 for each candidate"], ["rank", "Rank", "Put the candidates in order"], ["pairs", "Pairs", "Two at a time, until the order is known"], ["hallucination", "Inventions", "Two answers: which one invents less?"]];
 const SAVED = "align2-rate-setting";
 
@@ -21,13 +21,12 @@ function mount(node) {
 
   const setting = () => {
     const kept = saved();
-    const kind = KINDS.some(([id]) => id === param("rate_kind")) ? param("rate_kind") : kept.kind === "question" ? "question" : "answer";
+    const kind = teachKind();
     const mode = MODES.some(([id]) => id === kept.mode) ? kept.mode : "score";
     return { dataset: studio.dataset.id, kind, mode: kind === "question" && mode === "hallucination" ? "score" : mode, strategy: kept.strategy ?? "random", seed: kept.seed ?? 0, share: kept.share ?? 0.2 };
   };
   const change = (values) => {
     try { localStorage.setItem(SAVED, JSON.stringify({ ...saved(), ...values })); } catch { /* lasts for this page */ }
-    if (values.kind) setParams({ rate_kind: values.kind === "answer" ? null : values.kind });
     open();
   };
 
@@ -43,7 +42,7 @@ function mount(node) {
       el("label", { class: "field" }, el("span", { text: "Seed" }), seed, el("span", { class: "help", text: "The same seed gives everybody the same sample." })),
       el("label", { class: "field" }, el("span", { text: "Hourly wage" }), cost, el("span", { class: "help", text: "In any currency; shows what a rating costs." })),
       el("div", { class: "stack tight small-text quiet" }, overview.strategies.filter((one) => one.why_not).map((one) => el("p", { text: `${one.label}: ${one.why_not}.` }))));
-    fill(bar, seg("What is rated", KINDS, now.kind, (kind) => change({ kind })),
+    fill(bar, kindSwitch(now.kind, open),
       seg("How", now.kind === "question" ? MODES.filter(([id]) => id !== "hallucination") : MODES, now.mode, (mode) => change({ mode })),
       el("span", { class: "picker rt-order" }, order, icon("down")), el("span", { class: "grow" }),
       el("button", { class: "btn small plain rt-rater", title: "Another rater", on: { click: () => { desk?.close(); desk = null; fill(bar); askRater(body, overview.raters, open); } } }, el("span", { class: "quiet", text: "Rater" }), el("b", { class: "clip", text: rater })),

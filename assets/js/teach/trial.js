@@ -1,5 +1,6 @@
 // The room where a candidate scorer is seen beside the present one before anybody adopts it: choose, cost, report, verdict.
 import { activeJobs, api, el, emit, empty, fill, fmt, icon, jobList, on, param, problem, refresh, setParams, studio, tell } from "../studio.js";
+import { chooseKind, otherKind, teachKind, toldKind } from "./kind.js";
 import { Candidates } from "./trial/candidates.js";
 import { Report } from "./trial/report.js";
 import { Verdicts } from "./trial/verdicts.js";
@@ -56,13 +57,14 @@ class TrialRoom {
   /** The kind and candidate of the address where the list has them (also one that was just adopted); else the newest nobody has decided on. */
   get chosen() {
     const { scorers } = this.overview;
-    const kind = KINDS.includes(param("trial_kind")) ? param("trial_kind") : KINDS.find((one) => scorers[one].some((row) => row.standing === "undecided")) ?? "question";
+    const kind = toldKind() ?? KINDS.find((one) => scorers[one].some((row) => row.standing === "undecided")) ?? teachKind();
     const able = scorers[kind].filter((row) => row.standing !== "present");
     return { kind, row: scorers[kind].find((row) => row.reference === param("trial_candidate")) ?? able.find((row) => row.standing === "undecided") ?? able[0] ?? null };
   }
 
   pick(kind, reference) {
-    setParams({ trial_kind: kind, trial_candidate: reference });
+    if (kind !== toldKind()) chooseKind(kind);
+    setParams({ trial_candidate: reference });
     this.draw();
   }
 
@@ -73,9 +75,11 @@ class TrialRoom {
     if (!row) {
       this.costBox.hidden = true;
       fill(this.decide);
+      const beside = otherKind(kind), waiting = this.overview.scorers[beside].filter((one) => one.standing === "undecided").length;
+      if (waiting) return fill(this.main, el("div", { class: "card" }, empty({ icon: "info", title: `No other ${kind} scorer yet`, text: `${fmt.plural(waiting, `${beside} scorer`)} ${waiting === 1 ? "waits" : "wait"} to be tried.`, action: { label: beside === "question" ? "Show questions" : "Show answers", run: () => this.pick(beside, null) } })));
       return fill(this.main, el("div", { class: "card" }, empty({ icon: "info", title: `No other ${kind} scorer yet`, text: "Teach one from your ratings; it then waits here to be tried. An adapter in the authors' layout is tried on the command line first: python -m pipeline trial NAME --candidate DIR --kind KIND.", action: { label: "Go to Train", run: () => emit("teach-room", "train") } })));
     }
-    setParams({ trial_kind: kind, trial_candidate: row.reference }); // a verdict must not make the page jump to another one
+    setParams({ teach_kind: kind, trial_candidate: row.reference }); // a verdict must not make the page jump to another one
     if (row.standing === "present") this.drawPresent(row);
     else this.askCost(kind, row);
     this.drawReport(kind, row);

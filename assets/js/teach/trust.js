@@ -1,11 +1,10 @@
 // The trust panel: how far a scorer can be trusted, section by section, each with its chart, one sentence and its n.
 import { activeJobs, api, el, empty, fill, fmt, icon, jobList, on, param, problem, refresh, setParams, studio, tell } from "../studio.js";
+import { kindSwitch, teachKind } from "./kind.js";
 import { STANDINGS, percent, showCard } from "./trial/candidates.js";
 import { SECTIONS } from "./trust/sections.js";
 
 export const room = { id: "trust", title: "Trust", hint: "How far to trust a scorer, and where not.", mount };
-
-const KINDS = [["question", "Questions"], ["answer", "Answers"]];
 
 function mount(node) {
   const panel = new TrustRoom(node);
@@ -24,7 +23,7 @@ class TrustRoom {
     jobList(this.jobs, (job) => job.kind === "trust" && job.active && job.dataset_id === studio.dataset?.id, { title: "Trust report" });
   }
 
-  get kind() { return param("trust_kind") === "answer" ? "answer" : "question"; }
+  get kind() { return teachKind(); }
   get running() { return activeJobs(["trust"]).length > 0; }
 
   open() {
@@ -65,7 +64,7 @@ class TrustRoom {
     const size = el("input", { class: "input num tu-sample", type: "number", min: sample.least, max: sample.most, value: sample.usual, "aria-label": "Records whose pictures are swapped" });
     this.button = el("button", { class: `btn ${report ? "" : "primary"}`, disabled: this.running || Boolean(scorer.problem), on: { click: () => this.start(Number(size.value)) } }, this.running ? "Measuring …" : report ? "Measure again" : "Measure");
     fill(this.bar,
-      el("div", { class: "row" }, el("div", { class: "seg", role: "group", "aria-label": "Kind of scorer" }, KINDS.map(([id, text]) => el("button", { "aria-pressed": String(id === this.kind), text, on: { click: () => { if (id !== this.kind) this.choose({ trust_kind: id === "question" ? null : id, trust_scorer: null }); } } }))),
+      el("div", { class: "row" }, kindSwitch(this.kind, () => this.choose({ trust_scorer: null }), { label: "Kind of scorer" }),
         el("span", { class: "picker tu-pick" }, select, icon("down")), el("button", { class: "btn small plain", text: "Card", on: { click: () => showCard(scorer) } })),
       el("div", { class: "row" }, el("label", { class: "row nowrap small-text", title: "Each text is scored behind its own picture and behind another record's" }, "Swap pictures of", size, el("span", { class: "quiet num", text: `of ${fmt.int(this.found.records)} records` })), this.button));
   }
@@ -81,7 +80,7 @@ class TrustRoom {
     const signature = JSON.stringify([this.dataset, scorer.reference, scorer.revision, report?.job, job?.id, job?.state]);
     if (signature === this.drawn) return;
     this.drawn = signature;
-    const note = scorer.problem ? problem({ message: `${scorer.name} can't be judged`, hint: scorer.problem }) : job && !job.active && job.id !== report?.job
+    const note = scorer.problem ? problem({ message: `${scorer.name} can't be measured`, hint: scorer.problem }) : job && !job.active && job.id !== report?.job
       ? (job.state === "failed" ? problem({ message: `The last report failed: ${job.error}`, hint: job.hint }) : el("p", { class: "quiet small-text", text: "The last report was stopped. What it scored is kept: measuring again goes on from there." })) : null;
     if (!report) {
       return fill(this.body, note, el("div", { class: "card" }, empty({ icon: "info", title: job?.active ? "The panel draws itself when the report is done" : `${scorer.name} has not been measured here`,

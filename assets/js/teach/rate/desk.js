@@ -1,5 +1,5 @@
 // The desk: the open item, the ones in hand behind it, sending, skipping, taking back. What is drawn of an item is its view's part.
-import { api, el, empty, fill, fmt, icon, photo, problem, pushKeys, tell, toast } from "../../studio.js";
+import { api, el, emit, empty, fill, fmt, icon, photo, problem, pushKeys, tell, toast } from "../../studio.js";
 import { Keeping } from "./keeping.js";
 import { MOST, Pairing } from "./pairing.js";
 import { drawProgress } from "./progress.js";
@@ -10,6 +10,7 @@ const AHEAD = 3;
 const TICK_MS = 500;
 const IDLE_MS = 60000;
 const modal = () => document.querySelector("dialog[open]");
+const ROOM_KEYS = [["[", "Room before", () => emit("teach-step", -1)], ["]", "Next room", () => emit("teach-step", 1)]];
 
 export class Desk {
   /** setting: {dataset, kind, mode, strategy, seed, share}; overview: the studio's words for criteria, reasons, orders. */
@@ -129,6 +130,7 @@ export class Desk {
       ["s", "Skip, with the reason", () => { if (!modal()) this.skip(); }],
       ["u", "Take back the last one", () => { if (!modal()) this.undo(); }],
       ["n", "Write a note (Esc leaves it)", () => { if (!modal()) this.note.focus(); }],
+      ...ROOM_KEYS,
     ]);
     this.drawStrip();
     this.view.focus();
@@ -148,11 +150,11 @@ export class Desk {
     const box = nothing ? empty(setting.mode === "hallucination"
       ? { title: "No two answers to compare", text: "This needs pictures with two answers to one question. Rewrite the answers, or bring in answers of a second model.", icon: "info" }
       : { title: `This data set has no ${setting.kind}s to rate`, text: "Every text of it is empty.", icon: "info" })
-      : empty({ title: `All ${fmt.int(progress.of)} are rated`, text: progress.total > progress.of ? "They were a sample of the data set." : "Look at how far raters agree, or teach a scorer from what you said.", icon: "check",
-        action: progress.total > progress.of ? { label: "Draw another sample", run: () => this.other({ seed: setting.seed + 1 }) } : null });
+      : empty({ title: `All ${fmt.int(progress.of)} are rated`, text: progress.total > progress.of ? "They were a sample of the data set." : "Look at how far raters agree, or teach a scorer from what was said.", icon: "check",
+        action: progress.total > progress.of ? { label: "Draw another sample", run: () => this.other({ seed: setting.seed + 1 }) } : { label: "Go to Train", run: () => emit("teach-room", "train") } });
     fill(this.right, box, progress?.rated || progress?.skipped ? el("div", { class: "row rt-center" }, el("button", { class: "btn", on: { click: () => this.undo() } }, "Undo the last", el("kbd", { text: "U" }))) : null);
     this.view = null;
-    this.popKeys = pushKeys("Rate", [["u", "Take back the last one", () => { if (!modal()) this.undo(); }]]);
+    this.popKeys = pushKeys("Rate", [["u", "Take back the last one", () => { if (!modal()) this.undo(); }], ...ROOM_KEYS]);
     this.drawStrip();
   }
 

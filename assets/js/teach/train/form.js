@@ -1,5 +1,6 @@
 // The form of a training: kind, fields from the server's one table, the check before launch, the command as it will run.
 import { CommandBox, baseField, findingsList, knobField } from "../../run-parts.js";
+import { kindSwitch, teachKind } from "../kind.js";
 import { activeJobs, api, debounce, el, fill, fmt, problem, refresh, setParams, studio, tell } from "../../studio.js";
 
 const ASK_AGAIN_MS = 500;
@@ -21,16 +22,16 @@ export class TeachForm {
   }
 
   reset() {
-    Object.assign(this, { kind: "question", told: {}, origins: null, everywhere: false, name: "", found: null, refusal: null, drawn: "" });
+    Object.assign(this, { kind: teachKind(), told: {}, origins: null, everywhere: false, name: "", found: null, refusal: null, drawn: "" });
     try {
-      const { kind, told, origins, everywhere, name } = JSON.parse(sessionStorage.getItem(`${SAVED}-${studio.dataset?.id}`) ?? "{}");
-      Object.assign(this, { kind: kind ?? "question", told: told ?? {}, origins: origins ?? null, everywhere: everywhere ?? false, name: name ?? "" });
+      const { told, origins, everywhere, name } = JSON.parse(sessionStorage.getItem(`${SAVED}-${studio.dataset?.id}`) ?? "{}");
+      Object.assign(this, { told: told ?? {}, origins: origins ?? null, everywhere: everywhere ?? false, name: name ?? "" });
     } catch { /* nothing kept */ }
   }
 
   save() {
-    const { kind, told, origins, everywhere, name } = this;
-    try { sessionStorage.setItem(`${SAVED}-${studio.dataset?.id}`, JSON.stringify({ kind, told, origins, everywhere, name })); } catch { /* a full store keeps nothing */ }
+    const { told, origins, everywhere, name } = this;
+    try { sessionStorage.setItem(`${SAVED}-${studio.dataset?.id}`, JSON.stringify({ told, origins, everywhere, name })); } catch { /* a full store keeps nothing */ }
   }
 
   get base() {
@@ -41,10 +42,11 @@ export class TeachForm {
     return { dataset: studio.dataset?.id, ratings: { origins: this.origins, everywhere: this.everywhere }, settings: { ...this.told, kind: this.kind }, name: this.name };
   }
 
-  chooseKind(kind) {
+  /** The kind may have been chosen in another room. */
+  take(kind) {
+    if (kind === this.kind) return;
     Object.assign(this, { kind, origins: null });
     this.save();
-    this.reload();
   }
 
   chooseOrigins(origins) {
@@ -67,8 +69,8 @@ export class TeachForm {
     const fields = (rows) => el("div", { class: "tune-fields" }, rows.map((one) => this.field(one)));
     const folded = overview.fields.filter((one) => one.advanced);
     fill(this.node, el("section", { class: "card stack" }, el("h2", { text: "Teach a scorer" }),
-      el("div", { class: "seg train-kinds", role: "group", "aria-label": "Scorer of" }, [["question", "Questions"], ["answer", "Answers"]].map(([id, text]) => el("button", { type: "button", "aria-pressed": String(id === this.kind), text, on: { click: () => this.chooseKind(id) } }))),
-      el("label", { class: "field" }, el("span", { text: "Name of the run" }), name),
+      kindSwitch(this.kind, (kind) => { this.take(kind); this.reload(); }, { label: "Scorer of", tone: "train-kinds" }),
+      el("label", { class: "field" }, el("span", { text: "Name" }), name),
       fields(overview.fields.filter((one) => !one.advanced)),
       el("details", { class: "tune-more", open: this.unfolded, on: { toggle: (event) => { this.unfolded = event.target.open; } } }, el("summary", { text: `More settings · ${folded.length}` }),
         Object.entries(overview.groups).map(([id, label]) => { const rows = folded.filter((one) => one.group === id); return rows.length ? el("div", { class: "stack tight train-group" }, el("h3", { text: label }), fields(rows)) : null; }))));

@@ -1,5 +1,6 @@
 // Trainings of the workspace: the chosen one with its curves beside the baselines, and the list of all.
 import { RUN_STATES, changeWords, curveLine, runTile, showManifest, smoothed } from "../../run-parts.js";
+import { chooseKind } from "../kind.js";
 import { api, chart, el, emit, empty, fill, fmt, param, problem, refresh, setParams, tell } from "../../studio.js";
 
 const REDRAW_MS = 1500;
@@ -51,7 +52,7 @@ export class Trainings {
       el("div", { class: "row" },
         ["cancelled", "failed"].includes(run.state) && run.base ? el("button", { class: "btn small", on: { click: (event) => this.goOn(run, event.currentTarget) } }, "Go on from the last checkpoint") : null,
         run.state === "done" ? el("button", { class: "btn small", on: { click: () => this.manifest(run) } }, "Manifest") : null,
-        run.scorer ? el("button", { class: "btn primary small", on: { click: () => { setParams({ scorer: run.scorer }); emit("teach-room", "trial"); } } }, "Try it") : null)),
+        run.scorer ? el("button", { class: "btn primary small", on: { click: () => { chooseKind(run.kind); setParams({ trial_candidate: run.scorer }); emit("teach-room", "trial"); } } }, "Try it") : null)),
       el("p", { class: "small-text quiet", text: [run.kind ? `Scorer of ${run.kind}s` : "", run.base?.label, learned(run)].filter(Boolean).join(" · ") }),
       run.problem ? problem({ message: run.problem }) : run.state === "failed" ? problem({ message: run.job?.error ?? "It failed.", hint: run.job?.hint }) : null,
       mine ? el("div", { class: "tune-tiles" },

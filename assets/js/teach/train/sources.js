@@ -18,7 +18,7 @@ export class SourceTable {
     const head = el("div", { class: "row apart" }, el("h2", { text: "What there is to learn from" }),
       el("div", { class: "seg", role: "group", "aria-label": "Ratings of" }, [[false, "This data set"], [true, "All data sets"]].map(([value, text]) => el("button", { type: "button", "aria-pressed": String(this.form.everywhere === value), text, on: { click: () => this.form.chooseEverywhere(value) } }))));
     if (!sources.length)
-      return fill(this.node, head, empty({ title: `No rated ${word} yet`, text: `A scorer learns from two or more ${word} of one image, of which people liked one better. Rate some, or bring a file of ratings in under Exchange.`, icon: "info", action: { label: "Rate", run: () => emit("teach-room", "rate") } }));
+      return fill(this.node, head, empty({ title: `No rated ${word} yet`, text: `A scorer learns from two or more ${word} of one image, of which people liked one better. Rate some, or bring a file of ratings in in the room In and out.`, icon: "info", action: { label: "Go to Rate", run: () => emit("teach-room", "rate") } }));
     const used = sources.filter(chosen);
     const sum = (name) => used.reduce((total, one) => total + one[name], 0);
     fill(this.node, head, el("div", { class: "tune-scroll" }, el("table", { class: "table train-sources" },

@@ -1,7 +1,7 @@
 // The list of scorers of a kind: the present one, those to try, and the discarded ones behind a fold.
+import { kindSwitch } from "../kind.js";
 import { api, el, fill, fmt, studio, tell } from "../../studio.js";
 
-const KINDS = [["question", "Questions"], ["answer", "Answers"]];
 const ORIGINS = { shipped: "ships with the studio", taught: "taught here", adapter: "authors' layout" };
 export const STANDINGS = { present: ["Present", "accent"], choosable: ["Choosable", ""], undecided: ["Not decided", "warn"], discarded: ["Discarded", ""] };
 export const percent = (value, digits = 1) => (value === null || value === undefined ? "–" : `${fmt.number(100 * value, digits)} %`);
@@ -17,7 +17,7 @@ export class Candidates {
     const fold = el("details", { class: "tr-away", open: !this.folded || chosen?.standing === "discarded", on: { toggle: () => { this.folded = !fold.open; } } },
       el("summary", { class: "small-text", text: `Discarded: ${fmt.int(away.length)} of ${fmt.int(rows.length)}` }), el("div", { class: "stack tight" }, away.map((row) => this.row(row, chosen))));
     fill(this.node,
-      el("div", { class: "seg small-seg", role: "group", "aria-label": "Kind of scorer" }, KINDS.map(([id, text]) => el("button", { "aria-pressed": String(id === kind), text, on: { click: () => { if (id !== kind) this.pick(id, null); } } }))),
+      kindSwitch(kind, (to) => this.pick(to, null), { label: "Kind of scorer", tone: "small-seg" }),
       el("div", { class: "stack tight", role: "list", "aria-label": "Scorers" }, shown.map((row) => this.row(row, chosen))), away.length ? fold : null);
   }
 
