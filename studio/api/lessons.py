@@ -180,7 +180,7 @@ def _row(context: StudioContext, run: Run, job: Job | None, before: Run | None) 
             "kind": run.settings.get("kind"), "settings": run.settings, "difference": difference(run.settings, before.settings) if before else [],
             "before": before.id if before else None, "problem": run.problem, "base": run.config.get("base", {}), "scorer": run.id if shelved else None,
             "data": {name: data.get(name) for name in ("training_pairs", "held_out_pairs", "training_images", "held_out_images", "training_items", "dataset", "dataset_id", "sources")},
-            "figures": told.get("figures"), "held_out": told.get("held_out"), "loss": told.get("loss"), "steps": told.get("steps"), "ended": told.get("ended"),
+            "figures": told.get("figures"), "held_out": told.get("held_out"), "loss": told.get("loss"), "steps": told.get("steps"), "chosen_step": told.get("chosen_step"), "ended": told.get("ended"),
             "seconds": told.get("seconds"), "pairs_per_s": told.get("pairs_per_s"), "made_at": told.get("made_at") or (job.created_at if job else run.folder.stat().st_mtime)}
 
 

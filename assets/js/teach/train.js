@@ -35,7 +35,7 @@ class TrainRoom {
       this.seen = studio.dataset?.id;
       this.overview = null;
       this.form.reset();
-      fill(this.node, el("div", { class: "with-rail tune-columns" }, this.rail, this.main));
+      fill(this.node, el("div", { class: "with-rail tune-columns train-room" }, this.rail, this.main));
     }
     this.looking = Boolean(param("training"));
     this.form.take(teachKind());

@@ -61,12 +61,12 @@ class TrustRoom {
     const { scorer, scorers, sample, report } = this.found;
     const select = el("select", { class: "select", "aria-label": "Scorer", on: { change: () => this.choose({ trust_scorer: select.value }) } },
       scorers.map((row) => el("option", { value: row.reference, text: `${row.name} · ${STANDINGS[row.standing][0].toLowerCase()}`, selected: row.reference === scorer.reference })));
-    const size = el("input", { class: "input num tu-sample", type: "number", min: sample.least, max: sample.most, value: sample.usual, "aria-label": "Records whose pictures are swapped" });
+    const size = el("input", { class: "input num tu-sample", type: "number", min: sample.least, max: sample.most, value: sample.usual, "aria-label": "Records whose images are swapped" });
     this.button = el("button", { class: `btn ${report ? "" : "primary"}`, disabled: this.running || Boolean(scorer.problem), on: { click: () => this.start(Number(size.value)) } }, this.running ? "Measuring …" : report ? "Measure again" : "Measure");
     fill(this.bar,
       el("div", { class: "row" }, kindSwitch(this.kind, () => this.choose({ trust_scorer: null }), { label: "Kind of scorer" }),
         el("span", { class: "picker tu-pick" }, select, icon("down")), el("button", { class: "btn small plain", text: "Card", on: { click: () => showCard(scorer) } })),
-      el("div", { class: "row" }, el("label", { class: "row nowrap small-text", title: "Each text is scored behind its own picture and behind another record's" }, "Swap pictures of", size, el("span", { class: "quiet num", text: `of ${fmt.int(this.found.records)} records` })), this.button));
+      el("div", { class: "row" }, el("label", { class: "row nowrap small-text", title: "Each text is scored behind its own picture and behind another record's" }, "Swap images of", size, el("span", { class: "quiet num", text: `of ${fmt.int(this.found.records)} records` })), this.button));
   }
 
   async start(sample) {
@@ -84,7 +84,7 @@ class TrustRoom {
       ? (job.state === "failed" ? problem({ message: `The last report failed: ${job.error}`, hint: job.hint }) : el("p", { class: "quiet small-text", text: "The last report was stopped. What it scored is kept: measuring again goes on from there." })) : null;
     if (!report) {
       return fill(this.body, note, el("div", { class: "card" }, empty({ icon: "info", title: job?.active ? "The panel draws itself when the report is done" : `${scorer.name} has not been measured here`,
-        text: "Measuring scores the rated pairs that are new to it and a sample of records behind swapped pictures, and reads what this data set has stored. You then see where it agrees with people, whether its confidence is earned, what it leans on, and whether it looks at the picture." })));
+        text: "Measuring scores the rated pairs that are new to it and a sample of records behind swapped images, and reads what this data set has stored. You then see where it agrees with people, whether its confidence is earned, what it leans on, and whether it looks at the picture." })));
     }
     const { accuracy, ratings } = report, { overall, length } = accuracy;
     fill(this.body, note, stale ? el("p", { class: "tr-stale small-text" }, icon("warn"), ` ${stale} Measure again.`) : null,

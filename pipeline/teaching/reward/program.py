@@ -104,7 +104,10 @@ def _finish(config: Config, report: Journal, trainer: Any, training: Sequence[Ra
     save(trainer.learner, folder / SCORER, figures=figures, training=training_facts(config, settings, training, trainer.held_out, chosen, watch.ended_early))
     files = sorted(path for path in (folder / SCORER).rglob("*") if path.is_file())
     trained = sum(parameter.numel() for parameter in trainer.learner.trained().values())
-    write_whole(folder / MANIFEST, {**run_facts(config, files, trained, "pairs_per_s"), "kind": "teach", "data": {**config.data, **counts}, "figures": figures,
+    facts = run_facts(config, files, trained, "pairs_per_s")
+    if settings.early_stop and best is not None:
+        facts["held_out"]["after"] = best[1]  # of the state that is kept, as the accuracy is, not of the last look
+    write_whole(folder / MANIFEST, {**facts, "kind": "teach", "data": {**config.data, **counts}, "figures": figures,
                                     "scorer": folder.name, "chosen_step": chosen, "ended": "early" if watch.ended_early else "whole"})
     return True
 

@@ -25,7 +25,7 @@ export function bringIn(node, { started }) {
   };
   const drawPlaces = () => fill(places,
     placeField({ part: wish.file, title: "Ratings", help: "Rated lists, LLaVA-RLHF, TRL chosen / rejected, or listed answers.", accept: ".json,.jsonl,.gz", drop: "Drop a file, or choose it", pathHint: "/home/you/ratings.jsonl", take, redraw: drawPlaces, changed: () => {} }),
-    placeField({ part: wish.images, title: "Pictures", help: `Optional: those of ${wish.own && studio.dataset ? `“${studio.dataset.name}”` : "no data set"} are looked at first.`, accept: ".zip", drop: "Drop a zip, or choose it", pathHint: "/home/you/coco/train2017", take, redraw: drawPlaces, changed: () => {} }));
+    placeField({ part: wish.images, title: "Images", help: `Optional: those of ${wish.own && studio.dataset ? `“${studio.dataset.name}”` : "no data set"} are looked at first.`, accept: ".zip", drop: "Drop a zip, or choose it", pathHint: "/home/you/coco/train2017", take, redraw: drawPlaces, changed: () => {} }));
 
   async function submit(event) {
     event.preventDefault();

@@ -21,7 +21,7 @@ export function origins(told, { scope, changed }) {
   return el("section", { class: "card stack tight" },
     el("div", { class: "row apart" }, el("h2", { text: "Where preferences come from" }), el("span", { class: "quiet small-text", text: "The switch says whether an origin teaches." })),
     el("table", { class: "table xc-origins" },
-      el("thead", {}, el("tr", {}, ["Teaches", "Origin", "Question pairs", "Answer pairs", "Images", "With picture", ""].map((name, i) => el("th", { class: i > 1 ? "n" : "", text: name })))), body));
+      el("thead", {}, el("tr", {}, ["Teaches", "Origin", "Question pairs", "Answer pairs", "Images", "Images at hand", ""].map((name, i) => el("th", { class: i > 1 ? "n" : "", text: name })))), body));
 }
 
 function lines(row, { scope, changed, redraw }) {

@@ -25,7 +25,7 @@ export function importList(jobs, open, { choose }) {
   const body = el("tbody", {}, jobs.slice(0, FEW).map(row));
   const more = el("button", { class: "btn small xc-more", text: `Show ${fmt.int(jobs.length - FEW)} more`, on: { click: () => { more.remove(); body.append(...jobs.slice(FEW).map(row)); } } });
   return el("section", { class: "card stack tight" }, el("h2", { text: "Files brought in" }),
-    el("table", { class: "table xc-origins xc-imports" }, el("thead", {}, el("tr", {}, ["File", "Good lines", "Bad", "New ratings", "Pictures", "", "When", ""].map((name, i) => el("th", { class: [0, 5].includes(i) ? "" : "n", text: name })))), body), jobs.length > FEW ? more : null);
+    el("table", { class: "table xc-origins xc-imports" }, el("thead", {}, el("tr", {}, ["File", "Good lines", "Bad", "New ratings", "Images", "", "When", ""].map((name, i) => el("th", { class: [0, 5].includes(i) ? "" : "n", text: name })))), body), jobs.length > FEW ? more : null);
 }
 
 function told(r) {
@@ -36,13 +36,13 @@ function told(r) {
     el("div", { class: "figures" },
       figure("Good lines", r.good, r.lines, "lines"), figure("Bad lines", r.bad_count, r.lines, "lines", r.bad_count ? "warn" : "accent"),
       figure("New ratings", r.new, r.statements, r.known ? `· ${fmt.int(r.known)} known` : "read"), figure("Pairs", r.pairs, null, r.ties.count ? `${fmt.plural(r.ties.count, "item")} all tied` : "strictly ordered"),
-      figure("Pictures", images.found, images.named, "named", images.found < images.named ? "warn" : "accent")),
+      figure("Images", images.found, images.named, "named", images.found < images.named ? "warn" : "accent")),
     r.ended_early ? problem({ message: `reading ended early: ${r.ended_early.what}`, place: r.ended_early.place, hint: r.ended_early.way_out }) : null,
     r.bad_count ? bad(r) : el("p", { class: "good-text small-text" }, icon("check"), ` None of ${fmt.plural(r.lines, "line")} is bad.`),
     el("div", { class: "findings" },
       r.ties.count ? finding("Items whose candidates all have the same score: kept, but no pair", r.ties.count, r.statements, "items", r.ties.examples) : null,
-      images.missing.count ? finding("Pictures that are not at hand: their items stay without", images.missing.count, images.named, "named", images.missing.examples, "warn") : null,
-      Object.values(images.matched).map((one) => finding(`Pictures matched by ${one.label}`, one.count, images.named, "named", [])),
+      images.missing.count ? finding("Images that are not at hand: their items stay without", images.missing.count, images.named, "named", images.missing.examples, "warn") : null,
+      Object.values(images.matched).map((one) => finding(`Images matched by ${one.label}`, one.count, images.named, "named", [])),
       r.contradictions.count ? finding(r.contradictions.settled ? "Contradictions, decided as you chose beforehand" : "Contradictions with other lines", r.contradictions.count, r.statements, "items", r.contradictions.examples.map((one) => ({ name: one.image_name, what: `${one.first} against ${one.later}` })), "warn") : null,
       r.repeated ? finding("Lines that stand in the file more than once; counted once", r.repeated, r.statements, "items", []) : null,
       Object.values(r.notes).map((one) => finding(one.label[0].toUpperCase() + one.label.slice(1), one.count, r.lines, "lines", one.examples))),

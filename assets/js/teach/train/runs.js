@@ -56,11 +56,11 @@ export class Trainings {
       el("p", { class: "small-text quiet", text: [run.kind ? `Scorer of ${run.kind}s` : "", run.base?.label, learned(run)].filter(Boolean).join(" · ") }),
       run.problem ? problem({ message: run.problem }) : run.state === "failed" ? problem({ message: run.job?.error ?? "It failed.", hint: run.job?.hint }) : null,
       mine ? el("div", { class: "tune-tiles" },
-        runTile("Held-out pair accuracy", percent(mine.value), `${range(mine)} · ${fmt.plural(mine.pairs, "pair")}, ${fmt.plural(mine.images, "image")}`, "Share of pairs of images never trained on that it orders as people did; 95 % interval over images"),
+        runTile("Held-out pair accuracy", percent(mine.value), `${range(mine)}, ${fmt.plural(mine.pairs, "pair")}`, `Share of pairs of images never trained on that it orders as people did: ${fmt.plural(mine.images, "image")}; 95 % interval over images`),
         BASELINES.map(([name, label]) => (figures[name] ? runTile(label[0].toUpperCase() + label.slice(1), percent(figures[name].value), `scorer ${better(name)}`, "The same held-out pairs") : null)),
-        figures.training ? runTile("On training pairs", percent(figures.training.value), `${fmt.plural(figures.training.pairs, "pair")}: far above held out means memorised`) : null,
-        run.held_out?.before != null ? runTile("Held-out loss", `${fmt.number(run.held_out.before, 3)} → ${fmt.number(run.held_out.after, 3)}`, "ln 2 = 0.693 is guessing") : null,
-        run.steps ? runTile("Steps", fmt.int(run.steps), [run.seconds ? `in ${fmt.duration(run.seconds)}` : "", run.pairs_per_s ? `${fmt.number(run.pairs_per_s, 1)} pairs/s` : ""].filter(Boolean).join(", ")) : null) : null);
+        figures.training ? runTile("On training pairs", percent(figures.training.value), `of ${fmt.plural(figures.training.pairs, "pair")}`, "Far above the held-out accuracy means memorised") : null,
+        run.held_out?.before != null ? runTile("Held-out loss", `${fmt.number(run.held_out.before, 3)} → ${fmt.number(run.held_out.after, 3)}`, "0.693 is guessing", "Of the state that is kept; ln 2 nats a pair is guessing") : null,
+        run.steps ? runTile("Steps", fmt.int(run.steps), [run.chosen_step != null && run.chosen_step !== run.steps ? `step ${fmt.int(run.chosen_step)} is kept` : "", run.seconds ? `in ${fmt.duration(run.seconds)}` : ""].filter(Boolean).join(", "), run.pairs_per_s ? `${fmt.number(run.pairs_per_s, 1)} pairs a second` : "") : null) : null);
   }
 
   async drawCurves(id) {

@@ -5,7 +5,7 @@ import { Movers } from "./movers.js";
 import { flow } from "./flow.js";
 
 const LOW = 0.3, HIGH = 1;
-const SPAN = 0.2;
+const NARROWEST = 0.2;
 const clamp = (share) => `${100 * Math.min(1, Math.max(0, share))}%`;
 const at = (value) => clamp((value - LOW) / (HIGH - LOW));
 const points = (value) => `${value > 0 ? "+" : ""}${fmt.number(100 * value, 1)}`;
@@ -28,6 +28,7 @@ export class Report {
 
   accuracy(report) {
     const { accuracy: a, ratings } = report;
+    const span = a ? Math.max(NARROWEST, Math.abs(a.low), Math.abs(a.high)) : NARROWEST; // the whole interval is seen
     const unscored = a ? [["B", ratings.unscored.candidate], ["A", ratings.unscored.present]].filter(([, n]) => n).map(([letter, n]) => `${letter} gave no number to ${fmt.ofN(n, ratings.unscored.of)} texts; they count as lost`).join(" · ") : "";
     const unlisted = Object.entries(ratings.known).filter(([, known]) => !known).map(([name]) => name);
     return el("section", { class: "card stack tight tr-accuracy", "aria-label": "Pairs in people's order" },
@@ -37,7 +38,7 @@ export class Report {
         el("span", {}), el("div", { class: "tr-scale", "aria-hidden": "true" }, [0.3, 0.5, 0.7, 0.9].map((value) => el("span", { style: { left: at(value) }, text: value === 0.5 ? "50 % = guessing" : percent(value, 0) }))), el("span", {})) : null,
       a ? el("div", { class: "tr-dots difference" }, el("span", { class: "small-text strong", text: "B − A, the same pairs" }),
         el("div", { class: "tr-line", role: "img", "aria-label": `Difference ${points(a.difference)} points, 95 % from ${points(a.low)} to ${points(a.high)}` },
-          el("i", { class: "zero", style: { left: "50%" } }), el("i", { class: `range ${a.told ? "told" : ""}`, style: { left: side(a.low), right: `calc(100% - ${side(a.high)})` } }), el("i", { class: `dot ${a.told ? "told" : ""}`, style: { left: side(a.difference) } })),
+          el("i", { class: "zero", style: { left: "50%" } }), el("i", { class: `range ${a.told ? "told" : ""}`, style: { left: side(a.low, span), right: `calc(100% - ${side(a.high, span)})` } }), el("i", { class: `dot ${a.told ? "told" : ""}`, style: { left: side(a.difference, span) } })),
         el("span", { class: "num small-text" }, el("b", { text: `${points(a.difference)} points` }), el("span", { class: "quiet", text: ` ${points(a.low)} to ${points(a.high)}` }))) : null,
       el("p", { class: "small-text quiet", text: [a ? `${fmt.plural(a.only_candidate, "pair")} only B orders so, ${fmt.int(a.only_present)} only A. Bars are 95 % intervals over whole images.` : "", `${fmt.ofN(ratings.pairs, ratings.all_pairs)} pairs are new to both; ${fmt.int(ratings.with_picture)} of them with their picture.`,
         unlisted.length ? `${unlisted.join(" and ")} does not list its training images: only the fifth that no training here sees is used.` : "", unscored].filter(Boolean).join(" ") }));
@@ -59,7 +60,8 @@ export class Report {
   }
 }
 
-const side = (value) => clamp((value + SPAN) / (2 * SPAN));
+/** Where a difference stands on a line from −span to span. */
+const side = (value, span) => clamp((value + span) / (2 * span));
 
 function dot(letter, tone, name, figure) {
   return [el("span", { class: "row nowrap tr-who" }, letter ? el("span", { class: `key-letter ${tone}`, text: letter }) : el("span", { class: "tr-noletter" }), el("span", { class: `small-text clip ${letter ? "strong" : "quiet"}`, title: name, text: name })),

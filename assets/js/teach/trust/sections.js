@@ -20,7 +20,7 @@ const gaps = ({ gaps: found }) => section("gaps", "By how far apart people rated
   make: told(found.rows).length ? (colors) => shareChart(found.rows, colors) : null, needs: [most(found.rows), 20, "pairs at one distance"], foot: `Pairs: ${counts(found.rows)}` });
 
 const kinds = ({ kinds: found }) => section("kinds", "By kind of pair", found.words, {
-  make: told(found.rows).length ? (colors) => shareChart(found.rows, colors, { flat: true }) : null, height: 40 + 30 * found.rows.length, needs: [most(found.rows), 20, "pairs of one kind"],
+  make: told(found.rows).length ? (colors) => shareChart(found.rows, colors, { flat: true }) : null, height: 46 + 32 * told(found.rows).length, needs: [most(found.rows), 20, "pairs of one kind"],
   foot: told(found.rows).length < found.rows.length ? `Too few: ${counts(found.rows.filter((row) => row.value === null))}` : "Each pair is in several groups." });
 
 const calibration = ({ calibration: found }) => section("calibration", "Is its confidence earned?", found.words, {
