@@ -30,7 +30,7 @@ def make_scorers(home: Path) -> dict[str, str]:
 
 
 def fill(store: Store, workspace: Workspace, poison: int | None = None, records: int = RECORDS) -> int:
-    """36 records on 14 images, with one to four candidates. The id of the data set."""
+    """Records (36 unless told) on 14 images, with one to four candidates. The id of the data set."""
     for number in range(14):
         path = workspace.image_path(f"{number:064x}")
         path.parent.mkdir(parents=True, exist_ok=True)

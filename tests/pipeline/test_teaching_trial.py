@@ -125,8 +125,8 @@ def teach(workspace: Workspace, base: str, name: str, seed: int, **training: Any
 
 @pytest.fixture
 def dataset(store: Store, workspace: Workspace, base: str) -> int:
-    """36 records, two taught scorers of which the first is adopted, and ratings of 12 items on as many images."""
-    dataset_id = fill(store, workspace)
+    """18 records, two taught scorers of which the first is adopted, and ratings of 12 items on as many images."""
+    dataset_id = fill(store, workspace, records=18)
     teach(workspace, base, "first", 1)
     teach(workspace, base, "second", 2)
     adoption.decide(store, workspace, "question", "first", "adopted", "Ada")
@@ -140,17 +140,17 @@ def test_a_trial_reports_accuracy_sides_and_movers_and_stores_both_sets_of_score
     context = FakeContext(store, workspace, dataset, {"kind": "question", "candidate": "second"})
     found = trial.run(context)  # type: ignore[arg-type]
     json.dumps(found, allow_nan=False)
-    assert (found["present"]["name"], found["candidate"]["name"], found["records"], found["of"]) == ("first", "second", 36, 36)
+    assert (found["present"]["name"], found["candidate"]["name"], found["records"], found["of"]) == ("first", "second", 18, 18)
     assert (found["accuracy"]["candidate"]["pairs"], found["accuracy"]["candidate"]["images"], found["ratings"]["with_picture"]) == (36, 12, 36)
     assert found["accuracy"]["difference"] == pytest.approx(found["accuracy"]["candidate"]["value"] - found["accuracy"]["present"]["value"])
     assert found["accuracy"]["length"]["value"] == 1.0 and found["accuracy_words"]
     whole, *types = found["sides"]["groups"]
-    assert whole["records"] == 36 == sum(group["records"] for group in types) and whole["go_out"] == whole["come_in"] == len(found["sides"]["coming_in"])
+    assert whole["records"] == 18 == sum(group["records"] for group in types) and whole["go_out"] == whole["come_in"] == len(found["sides"]["coming_in"])
     assert found["sides"]["one_stage"] and found["sides"]["selection"] == "current"
-    assert found["ranks"]["shared"] == 36 and found["rises"][0]["candidate_percentile"] > found["rises"][0]["present_percentile"]
+    assert found["ranks"]["shared"] == 18 and found["rises"][0]["candidate_percentile"] > found["rises"][0]["present_percentile"]
     keys = {key.adapter: (key.digest, n) for key, n, _ in store.scores.keys(dataset, "question")}
-    assert keys == {"first": (found["present"]["key"], 36), "second": (found["candidate"]["key"], 36)}
-    assert [step[:2] for step in context.steps][-1] == (72 + 72, 72 + 72)  # 36 texts and 36 records a scorer
+    assert keys == {"first": (found["present"]["key"], 18), "second": (found["candidate"]["key"], 18)}
+    assert [step[:2] for step in context.steps][-1] == (72 + 36, 72 + 36)  # 36 texts and 18 records a scorer
     assert all(one[0] <= two[0] for one, two in zip(context.steps, context.steps[1:]))
 
 
@@ -162,7 +162,7 @@ def test_a_stopped_trial_goes_on_where_it_was_and_a_second_one_scores_nothing(st
     with pytest.raises(JobCancelled):
         trial.run(context)  # type: ignore[arg-type]
     found = trial.run(FakeContext(store, workspace, dataset, params))  # type: ignore[arg-type]
-    assert found["scored_now"] == {"present": 0, "candidate": 36} and found["texts_now"] == 0
+    assert found["scored_now"] == {"present": 0, "candidate": 18} and found["texts_now"] == 0
     again = trial.run(FakeContext(store, workspace, dataset, params))  # type: ignore[arg-type]
     assert again["scored_now"] == {"present": 0, "candidate": 0} and again["accuracy"] == found["accuracy"] and again["sides"] == found["sides"]
     key = found["candidate"]["key"]
@@ -175,7 +175,7 @@ def test_a_sample_is_scored_alone_and_files_bring_pairs_of_their_own(store: Stor
     file.write_text("\n".join(json.dumps({"id": f"{n}.jpg", "questions": [["What?"], ["Why?", "How?"]], "score": [0.2, 0.7]}) for n in range(8)), encoding="utf-8")
     teach(workspace, base, "third", 3, image_digests=[image_digest(f"{n}.jpg") for n in range(5)])
     found = trial.run(FakeContext(store, workspace, dataset, {"kind": "question", "candidate": "third", "sample": 9, "files": [str(file)], "gathered": False}))  # type: ignore[arg-type]
-    assert (found["records"], found["of"], found["sides"]["compared"], found["scored_now"]) == (9, 36, 9, {"present": 9, "candidate": 9})
+    assert (found["records"], found["of"], found["sides"]["compared"], found["scored_now"]) == (9, 18, 9, {"present": 9, "candidate": 9})
     assert (found["ratings"]["pairs"], found["ratings"]["trained_on"], found["ratings"]["files"]) == (3, 5, ["people.jsonl"])
     assert found["accuracy_words"].startswith("Too few to conclude from: 3 pairs")
 
@@ -215,6 +215,7 @@ def test_a_trial_does_not_make_its_scores_the_ones_that_count_before_somebody_ad
     assert counting() == "second"  # a scoring run asked for it: what was last used counts, as ever
 
 
+@pytest.mark.slow
 def test_scorers_with_an_adapter_are_tried_too_taught_ones_by_name_and_the_authors_by_path(store: Store, workspace: Workspace, dataset: int, base: str, tmp_path: Path) -> None:
     make_adapter(workspace.scorers_dir / "worn", seed=3)
     teach(workspace, base, "worn", 4)

@@ -16,14 +16,15 @@ from studio.context import StudioContext, open_context
 from tests.studio.seeding import HOSTILE, seed_dataset
 
 
-@pytest.fixture
-def context(workspace: Workspace) -> Iterator[StudioContext]:
-    opened = open_context(workspace)
+@pytest.fixture(scope="module")
+def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudioContext]:
+    """One workspace for all: the tests name what they look at, and the page is put together once."""
+    opened = open_context(Workspace.open(tmp_path_factory.mktemp("exchange") / "workspace"))
     yield opened
     opened.store.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(context: StudioContext) -> TestClient:
     from studio.server import create_app
 
@@ -69,15 +70,16 @@ def test_from_the_file_to_the_table_the_switch_the_preview_and_out_again(context
 
 
 def test_contradictions_are_shown_settled_and_opened_again(context: StudioContext, client: TestClient, tmp_path: Path) -> None:
-    bring_in(context, client, tmp_path / "a.jsonl", answers(0.2, 0.9))
-    job = bring_in(context, client, tmp_path / "b.jsonl", answers(0.9, 0.2))
+    bring_in(context, client, tmp_path / "a.jsonl", answers(0.2, 0.9, question="Where?"))
+    job = bring_in(context, client, tmp_path / "b.jsonl", answers(0.9, 0.2, question="Where?"))
     assert job["result"]["contradictions"]["count"] == 1
     told = client.get("/api/rating_exchange/contradictions").json()
     one = told["shown"][0]
     assert (told["open"], one["first"]["rater"], one["later"]["rater"], one["pair_count"]) == (1, "file: a.jsonl", "file: b.jsonl", 1)
     ids = {"first": one["first"]["rating"], "later": one["later"]["rating"]}
     assert client.post("/api/rating_exchange/contradictions", json={**ids, "choice": "first"}).json() == {"settled": 1, "open": 0}
-    assert client.get("/api/rating_exchange").json()["teaching"]["answer"]["pairs"] == 1
+    taught = client.get("/api/rating_exchange").json()["origins"]
+    assert [(row["origin"], row["answer"]["pairs"]) for row in taught if row["origin"] in ("file: a.jsonl", "file: b.jsonl") and row["answer"]["pairs"]] == [("file: a.jsonl", 1)]
     assert client.post("/api/rating_exchange/contradictions/undo").json() == ids
     assert client.get("/api/rating_exchange").json()["contradictions"] == {"open": 1, "settled": 0}
 
@@ -87,13 +89,15 @@ REFUSED: list[tuple[tuple[str, str, dict[str, Any]], int, str]] = [
     (("post", "/import", {"file": {"path": "/"}}), 409, "not a file"), (("post", "/import", {"file": {"path": "/"}, "dataset": 99}), 404, "data set"),
     (("post", "/import", {"file": {"upload": "0" * 32}}), 404, "upload"), (("post", "/contradictions", {"choice": "coin", "first": 1, "later": 2}), 404, "contradict"),
     (("post", "/contradictions", {"choice": "coin"}), 409, "coin"), (("post", "/contradictions", {"choice": "both", "first": 1}), 409, "not named"),
-    (("post", "/contradictions/undo", {}), 409, "no choice"), (("get", "/file/xml", {}), 409, "xml"), (("get", "/file/trl", {}), 409, "no rating"),
+    (("post", "/contradictions/undo", {}), 409, "no choice"), (("get", "/file/xml", {}), 409, "xml"), (("get", "/file/trl?dataset={empty}", {}), 409, "no rating"),
     (("get", "/contents?voice=choir", {}), 409, "choir"), (("get", "?dataset=99", {}), 404, "data set"),
 ]
 
 
-def test_what_can_not_be_done_is_told(client: TestClient) -> None:
+def test_what_can_not_be_done_is_told(context: StudioContext, client: TestClient) -> None:
+    empty = context.store.datasets.create("empty", "here")
+    context.store.datasets.finish(empty, {})
     for (method, path, body), status, word in REFUSED:
-        url = f"/api/rating_exchange{path}"
+        url = "/api/rating_exchange" + path.format(empty=empty)
         answer = client.post(url, json=body) if method == "post" else client.get(url)
         assert answer.status_code == status and word in answer.json()["error"], (path, answer.text)
