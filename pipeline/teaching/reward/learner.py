@@ -23,7 +23,9 @@ from pipeline.teaching.reward.settings import RewardSettings
 
 ADAPTER = "teach"
 RIDGE = 3000.0
-"""Strength of the brake on the first head, over standardised states: what the embedded model's ratings asked for."""
+"""Strength of the brake on the first head, over standardised states: what the embedded model's ratings asked for. The same for few
+ratings as for many: noise and prior don't depend on their number."""
+FOLDS = 5
 
 
 class RewardLearner(nn.Module):
@@ -148,7 +150,7 @@ class RewardLearner(nn.Module):
         """Measure the states of some rated groups, and start the head from a least-squares fit of their ratings.
 
         `ratings` are those of each group in the order of the batches' entries. The fit is stretched so that differences of
-        scores are log odds; where nothing can be told apart the head stays 0.
+        scores are log odds, told on groups that a fit did not see; where nothing can be told apart the head stays 0.
         """
         self.eval()
         with torch.no_grad():
@@ -159,10 +161,14 @@ class RewardLearner(nn.Module):
         self.spread.copy_(states.std(0).clamp(min=1e-6).float())
         inside = _centred((states - states.mean(0)) / states.std(0).clamp(min=1e-6), owner)
         target = _centred(wanted[:, None], owner)[:, 0]
-        ridge = RIDGE * len(states) / 4000 * torch.eye(inside.shape[1], dtype=torch.float64, device=states.device)
+        ridge = RIDGE * torch.eye(inside.shape[1], dtype=torch.float64, device=states.device)
+        unseen = torch.zeros_like(target)
+        for fold in range(FOLDS):
+            out = owner % FOLDS == fold
+            unseen[out] = inside[out] @ torch.linalg.solve(inside[~out].T @ inside[~out] + ridge, inside[~out].T @ target[~out])
         weight = torch.linalg.solve(inside.T @ inside + ridge, inside.T @ target)
         with torch.no_grad():
-            self.head.copy_((weight * _stretch(inside @ weight, wanted, owner)).float())
+            self.head.copy_((weight * _stretch(unseen, wanted, owner)).float())
 
     def folded_head(self) -> tuple[torch.Tensor, float]:
         """(weight (pools, H), bias) for states as they are, standardisation included."""
