@@ -82,8 +82,8 @@ def teach(tokens: "torch.Tensor", classifier: dict[str, "torch.Tensor"], names: 
     return module, explained
 
 
-def photo_tokens(folder: Path) -> "torch.Tensor":
-    """Visual tokens (photos × 49, 1280) of every photo below a folder, through the embedded tower."""
+def photo_tokens(folder: Path, leave_out: set[str]) -> "torch.Tensor":
+    """Visual tokens (photos × 49, 1280) of every photo below a folder but those of these file names, through the embedded tower."""
     import torch
     from PIL import Image
 
@@ -92,7 +92,8 @@ def photo_tokens(folder: Path) -> "torch.Tensor":
 
     spec = specs.spec_for("embedded")
     loaded = loading.load(spec, planning.plan(spec, probe(), planning.Wish(precision="fp32", quantization="none", device="cpu")))
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_ENDINGS)
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_ENDINGS and path.name not in leave_out)
+    log.info("%d photos", len(files))
     rows = []
     for start in range(0, len(files), 16):
         photos = [Image.open(path).convert("RGB") for path in files[start:start + 16]]
@@ -105,6 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m pipeline.models.projector", description=__doc__.splitlines()[0])
     parser.add_argument("--photos", type=Path, required=True, help="folder of freely licensed photos (searched recursively)")
     parser.add_argument("--out", type=Path, required=True, help="folder for projector.safetensors and projector.json")
+    parser.add_argument("--leave-out", type=Path, required=True, help="file with one name of a photo a line that must not be seen (the photos that scorers are measured on)")
     parser.add_argument("--steps", type=int, default=3000)
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -121,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     embeddings = next(tensor for name, tensor in table.items() if name.endswith("embed_tokens.weight")).float()
     tokenizer = AutoTokenizer.from_pretrained(home)
     names = name_embeddings(class_names(), tokenizer, embeddings)
-    tokens = photo_tokens(options.photos)
+    tokens = photo_tokens(options.photos, {line.strip() for line in options.leave_out.read_text(encoding="utf-8").splitlines()})
     scale = embeddings.norm(dim=-1).median().item()
     module, explained = teach(tokens, classifier, names, scale=scale, steps=options.steps)
     options.out.mkdir(parents=True, exist_ok=True)

@@ -76,6 +76,25 @@ def pooled(loaded: LoadedModel, rows: Sequence[Row], features: Sequence[Feature]
     """
     import torch
 
+    with torch.inference_mode():
+        states, laid = _laid(loaded, rows, {one.layer for one in (*features, *looks)})
+        found: dict[Feature | LookHead, torch.Tensor] = {feature: _pool(states[feature.layer], feature.pool, rows, *laid) for feature in features}
+        return {**found, **{look: _looked(states[look.layer], look, rows) for look in looks}}
+
+
+def token_states(loaded: LoadedModel, rows: Sequence[Row], layer: int) -> "list[torch.Tensor]":
+    """The states (T, hidden) in fp32 of each text's tokens after one layer, rows in order and texts in row order."""
+    import torch
+
+    with torch.inference_mode():
+        states = _laid(loaded, rows, {layer})[0][layer]
+        return [states[number, at:at + length].float() for number, row in enumerate(rows) for at, length in _places(row)]
+
+
+def _laid(loaded: LoadedModel, rows: Sequence[Row], layers: set[int]) -> "tuple[dict[int, torch.Tensor], tuple[torch.Tensor, torch.Tensor, list[tuple[int, int]]]]":
+    """States (B, L, hidden) after each layer, and what pooling needs: owners, what is averaged, places of last tokens."""
+    import torch
+
     device, dtype = loaded.device, loaded.dtype
     inner = loaded.language_model
     width = max(row.length for row in rows)
@@ -84,27 +103,31 @@ def pooled(loaded: LoadedModel, rows: Sequence[Row], features: Sequence[Feature]
     positions = torch.zeros(len(rows), width, dtype=torch.long, device=device)
     averaged = torch.zeros(len(rows), width, dtype=torch.bool, device=device)
     lasts: list[tuple[int, int]] = []
-    with torch.inference_mode():
-        for number, row in enumerate(rows):
-            start = len(row.prefix)
-            embeddings[number, :start] = row.prefix.words
-            owner[number, :start] = 0
-            positions[number, :start] = torch.arange(start, device=device)
-            embeddings[number, start:row.length] = loaded.text_embeddings([word for text in row.texts for word in text])
-            at = start
-            for place, text in enumerate(row.texts, start=1):
-                owner[number, at:at + len(text)] = place
-                positions[number, at:at + len(text)] = torch.arange(start, start + len(text), device=device)
-                averaged[number, at + (row.spans[place - 1] if row.spans else 0):at + len(text)] = True
-                at += len(text)
-                lasts.append((number, at - 1))
-        # One text a row is plain causal attention, which has faster kernels than an explicit mask; padding stands behind all that is read.
-        alone = all(len(row.texts) == 1 for row in rows)
-        layout = None if alone else packing(len(rows[0].prefix), width, [[len(text) for text in row.texts] for row in rows], device)
-        mask = None if alone or layout is not None else _mask(owner)
-        states = _run(inner, embeddings, positions, mask, layout, {one.layer for one in (*features, *looks)}, dtype)
-        found: dict[Feature | LookHead, torch.Tensor] = {feature: _pool(states[feature.layer], feature.pool, rows, owner, averaged, lasts) for feature in features}
-        return {**found, **{look: _looked(states[look.layer], look, rows) for look in looks}}
+    for number, row in enumerate(rows):
+        start = len(row.prefix)
+        embeddings[number, :start] = row.prefix.words
+        owner[number, :start] = 0
+        positions[number, :start] = torch.arange(start, device=device)
+        embeddings[number, start:row.length] = loaded.text_embeddings([word for text in row.texts for word in text])
+        for place, (at, length) in enumerate(_places(row), start=1):
+            owner[number, at:at + length] = place
+            positions[number, at:at + length] = torch.arange(start, start + length, device=device)
+            averaged[number, at + (row.spans[place - 1] if row.spans else 0):at + length] = True
+            lasts.append((number, at + length - 1))
+    # One text a row is plain causal attention, which has faster kernels than an explicit mask; padding stands behind all that is read.
+    alone = all(len(row.texts) == 1 for row in rows)
+    layout = None if alone else packing(len(rows[0].prefix), width, [[len(text) for text in row.texts] for row in rows], device)
+    mask = None if alone or layout is not None else _mask(owner)
+    return _run(inner, embeddings, positions, mask, layout, layers, dtype), (owner, averaged, lasts)
+
+
+def _places(row: Row) -> list[tuple[int, int]]:
+    """(start, length) of each text in its row."""
+    found, at = [], len(row.prefix)
+    for text in row.texts:
+        found.append((at, len(text)))
+        at += len(text)
+    return found
 
 
 def _mask(owner: "torch.Tensor") -> "torch.Tensor":
@@ -162,10 +185,4 @@ def _looked(states: "torch.Tensor", look: LookHead, rows: Sequence[Row]) -> "tor
     """(B, L, hidden) → how well each text fits its row's picture (texts), fp32."""
     import torch
 
-    values = []
-    for number, row in enumerate(rows):
-        at = len(row.prefix)
-        for text in row.texts:
-            values.append(look.value(states[number, at:at + len(text)], row.prefix.picture))
-            at += len(text)
-    return torch.stack(values)
+    return torch.stack([look.value(states[number, at:at + length], row.prefix.picture) for number, row in enumerate(rows) for at, length in _places(row)])

@@ -40,6 +40,13 @@ def demo_photo_names() -> set[str]:
     return {entry["original_file"] for entry in json.loads(sources.read_text(encoding="utf-8"))} if sources.is_file() else set()
 
 
+def left_out_names() -> set[str]:
+    """File names of all photos that no training of the embedded model may see: the demo's, their twins, and those it is measured on."""
+    path = assets_dir() / "scorers" / "left_out_photos.txt"
+    listed = {line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip() and not line.startswith("#")} if path.is_file() else set()
+    return demo_photo_names() | listed
+
+
 def extract(loaded: LoadedModel, items: Sequence[Rated], features: Sequence[Feature], span: str, photos: Sequence[Path],
             preparation: str = "pad", seed: int = 0) -> np.ndarray:
     """(texts, features, hidden) in fp16, texts flat in item order. Without photos a black picture stands in."""

@@ -170,6 +170,23 @@ def cross_values_of_all(lesson: Lesson, recipes: Sequence[Recipe], folds: int = 
     return scores
 
 
+def cross_values_of_share(lesson: Lesson, recipe: Recipe, share: float, seed: int = 0) -> tuple[np.ndarray, tuple[int, int]]:
+    """`cross_values` of heads fitted on a share of the other images, drawn at random; and the mean (images, pairs) fitted on."""
+    columns = recipe.columns
+    centre, spread, pictures = _frame(lesson, columns)
+    chance = np.random.default_rng(seed)
+    x, owner = (columns_of(lesson.states, columns) - centre) / spread, lesson.owner
+    scores, counted = np.zeros(len(x)), []
+    for fold in image_folds(lesson.rated, FOLDS, 0):
+        rest = sorted({item.image for number, item in enumerate(lesson.rated) if number not in fold})
+        drawn = set(chance.permutation(rest)[:max(2, round(share * len(rest)))])
+        part = lesson.part([number for number, item in enumerate(lesson.rated) if number not in fold and item.image in drawn])
+        inside = np.isin(owner, sorted(fold))
+        scores[inside] = x[inside] @ solve(sums(part, columns, recipe.made, centre, spread), recipe, pictures)
+        counted.append((len(drawn), sum(len(item.pairs) for item in part.rated)))
+    return scores, (round(float(np.mean([images for images, _ in counted]))), round(float(np.mean([pairs for _, pairs in counted]))))
+
+
 def image_folds(items: Sequence[Rated], folds: int, seed: int) -> list[set[int]]:
     """Item numbers in `folds` parts, all items of one image in the same part."""
     names = sorted({item.image for item in items})

@@ -20,6 +20,7 @@ from pipeline.scoring.contract import answer_text, question_text
 from pipeline.scoring.engine import Engine, Request, score_one_by_one
 from pipeline.scoring.scorers import active, available, load_scorer
 from pipeline.settings import assets_dir
+from pipeline.teaching import proof
 from pipeline.teaching.augment import EMPTY_QUESTIONS
 from pipeline.teaching.judging import judge, judge_items
 from pipeline.teaching.measures import auc
@@ -170,3 +171,13 @@ def test_judging_nothing_is_refused() -> None:
 def test_judging_a_missing_file_says_which(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nowhere.jsonl can't be read"):
         judge(None, tmp_path / "nowhere.jsonl", None)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_scores_fall_when_the_picture_is_swapped(loaded: LoadedModel) -> None:
+    """On a slice of the demo, whose photos no training saw; the whole is measured by pipeline.teaching.proof and told in the cards."""
+    found = proof.looks(loaded, [load_scorer(active("question")), load_scorer(active("answer"))], proof.demo_records()[::4], swaps=1)
+    assert found["question"]["value"] >= 0.7 and found["answer"]["value"] >= 0.7
+    for kind in ("question", "answer"):
+        told = load_scorer(active(kind)).figures["looks_demo"]  # type: ignore[arg-type]
+        assert told["value"] >= 0.8 and told["records"] >= 100
