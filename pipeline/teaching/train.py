@@ -15,7 +15,7 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,9 @@ log = logging.getLogger(__name__)
 SWAPPED_ITEMS = 120
 """Items whose texts are read behind a second picture too, to learn what a picture alone changes."""
 RIDGES = (3e3, 6e3, 1.2e4)
+LOOK_SHARE: dict[Kind, float] = {"question": 0.75, "answer": 0.3}
+"""Part of its own log odds that the look head speaks with. At all of them it outvotes the manner of a text three to one: on the demo planted
+faults are found with an AUC of .64 / .61 then, about .65 / .69 at these shares, .73 / .71 without looking. Below them swapped pictures are missed more often."""
 LOOK_FOLDERS = ("free_photos", "coco_images", "scienceqa/images")
 """Pictures that the look head learns from, without captions or labels: what they show is told by the tower's classifier."""
 
@@ -138,9 +141,13 @@ def train(kind: Kind, data: Path, photos: Path | None, out: Path, *, base: str =
 
 def _look(loaded: LoadedModel, kind: Kind, folders: Sequence[Path], taken: Path | None) -> LookHead | None:
     if taken is not None:
-        return load_scorer(str(taken)).look
+        other = load_scorer(str(taken))
+        return None if other.look is None else replace(other.look, strength=LOOK_SHARE[kind] / LOOK_SHARE[other.kind] * other.look.strength)
     files = [path for folder in folders for path in photo_files(folder, left_out_names())]
-    return looks.learn(looks.see(loaded, files), looks.hear(loaded, files)) if files else None
+    if not files:
+        return None
+    learned = looks.learn(looks.see(loaded, files), looks.hear(loaded, files))
+    return replace(learned, strength=LOOK_SHARE[kind] * learned.strength)
 
 
 def _looks(loaded: LoadedModel, folder: Path, photos: Path | None) -> dict[str, Any]:
