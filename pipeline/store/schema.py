@@ -145,7 +145,7 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE job ADD COLUMN done_at_start INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE job ADD COLUMN stalls INTEGER NOT NULL DEFAULT 0;
     """,
-    # 3: what people say of candidates, and which scorers they took
+    # 3: what people say of candidates, what of it teaches, and which scorers they took
     """
     CREATE TABLE rating_item (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -161,6 +161,8 @@ MIGRATIONS: tuple[str, ...] = (
         created_at REAL NOT NULL
     );
     CREATE INDEX rating_item_dataset ON rating_item(dataset_id, kind, id);
+    CREATE INDEX rating_item_record ON rating_item(record_id);
+    CREATE INDEX rating_item_name ON rating_item(image_name);
     CREATE TABLE rating (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         item_id INTEGER NOT NULL REFERENCES rating_item(id),
@@ -179,18 +181,6 @@ MIGRATIONS: tuple[str, ...] = (
         updated_at REAL NOT NULL,
         PRIMARY KEY (item_id, rater)
     ) WITHOUT ROWID;
-    CREATE TABLE scorer_verdict (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        kind TEXT NOT NULL CHECK (kind IN ('question', 'answer')),
-        scorer TEXT NOT NULL,
-        revision TEXT NOT NULL,
-        verdict TEXT NOT NULL CHECK (verdict IN ('adopted', 'kept', 'discarded')),
-        author TEXT NOT NULL,
-        created_at REAL NOT NULL
-    );
-    """,
-    # 4: which origins of preference pairs teach, and finding items by the name of their picture
-    """
     CREATE TABLE teaching_choice (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         origin TEXT NOT NULL,
@@ -198,23 +188,6 @@ MIGRATIONS: tuple[str, ...] = (
         author TEXT NOT NULL,
         created_at REAL NOT NULL
     );
-    CREATE INDEX rating_item_name ON rating_item(image_name);
-    """,
-    # 5: a verdict on a scorer can be undone and names the trial it rests on; scores of texts that are no record's
-    """
-    ALTER TABLE scorer_verdict ADD COLUMN undoes INTEGER REFERENCES scorer_verdict(id);
-    ALTER TABLE scorer_verdict ADD COLUMN trial INTEGER;
-    CREATE TABLE text_score (
-        key TEXT NOT NULL REFERENCES scorer_key(digest),
-        text TEXT NOT NULL,
-        value REAL,
-        reason TEXT NOT NULL DEFAULT '',
-        created_at REAL NOT NULL,
-        PRIMARY KEY (key, text)
-    ) WITHOUT ROWID;
-    """,
-    # 6: what counts where two lines of preference files contradict each other
-    """
     CREATE TABLE contradiction_choice (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         first INTEGER NOT NULL REFERENCES rating(id),
@@ -224,13 +197,32 @@ MIGRATIONS: tuple[str, ...] = (
         author TEXT NOT NULL,
         created_at REAL NOT NULL
     );
-    """,
-    # 7: keys that only a trial has scored a data set under: trying a scorer must not make its scores the ones that count
-    """
+    CREATE TABLE scorer_verdict (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        kind TEXT NOT NULL CHECK (kind IN ('question', 'answer')),
+        scorer TEXT NOT NULL,
+        revision TEXT NOT NULL,
+        verdict TEXT NOT NULL CHECK (verdict IN ('adopted', 'kept', 'discarded')),
+        author TEXT NOT NULL,
+        created_at REAL NOT NULL,
+        undoes INTEGER REFERENCES scorer_verdict(id),
+        trial INTEGER
+    );
+    CREATE TABLE text_score (
+        key TEXT NOT NULL REFERENCES scorer_key(digest),
+        text TEXT NOT NULL,
+        value REAL,
+        reason TEXT NOT NULL DEFAULT '',
+        created_at REAL NOT NULL,
+        PRIMARY KEY (key, text)
+    ) WITHOUT ROWID;
     CREATE TABLE tried_key (
         dataset_id INTEGER NOT NULL REFERENCES dataset(id) ON DELETE CASCADE,
         key TEXT NOT NULL REFERENCES scorer_key(digest),
         PRIMARY KEY (dataset_id, key)
     ) WITHOUT ROWID;
+    CREATE INDEX score_record ON score(record_id);
+    CREATE INDEX decision_action ON decision(action_id);
+    CREATE INDEX rewrite_verdict_action ON rewrite_verdict(action_id);
     """,
 )
