@@ -301,7 +301,7 @@ def score_one_by_one(loaded: LoadedModel, scorer: Scorer, image: "Image | None",
             layer = output.last_hidden_state if feature.layer < 0 else output.hidden_states[feature.layer]
             states[feature] = (layer[:, -1] if feature.pool == "last" else layer[:, start:].mean(1)).float()
         if scorer.look is not None:
-            states[scorer.look] = scorer.look.value(output.hidden_states[scorer.look.layer][0, len(prefix):], prefix.picture)[None]
+            states[scorer.look] = scorer.look.values(output.hidden_states[scorer.look.layer], [(0, len(prefix), len(ids))], [prefix.picture])
     return apply_head(scorer, states)[0]
 
 

@@ -79,7 +79,8 @@ def pooled(loaded: LoadedModel, rows: Sequence[Row], features: Sequence[Feature]
     with torch.inference_mode():
         states, laid = _laid(loaded, rows, {one.layer for one in (*features, *looks)})
         found: dict[Feature | LookHead, torch.Tensor] = {feature: _pool(states[feature.layer], feature.pool, rows, *laid) for feature in features}
-        return {**found, **{look: _looked(states[look.layer], look, rows) for look in looks}}
+        places = [(number, at, length) for number, row in enumerate(rows) for at, length in _places(row)]
+        return {**found, **{look: look.values(states[look.layer], places, [row.prefix.picture for row in rows]) for look in looks}}
 
 
 def token_states(loaded: LoadedModel, rows: Sequence[Row], layer: int) -> "list[torch.Tensor]":
@@ -179,10 +180,3 @@ def _pool(states: "torch.Tensor", pool: Pool, rows: Sequence[Row], owner: "torch
         members = ((owner[number][None, :] == places[:, None]) & averaged[number][None, :]).float()  # (texts, L)
         means.append((members @ states[number].float()) / members.sum(1, keepdim=True).clamp(min=1))
     return torch.cat(means)
-
-
-def _looked(states: "torch.Tensor", look: LookHead, rows: Sequence[Row]) -> "torch.Tensor":
-    """(B, L, hidden) → how well each text fits its row's picture (texts), fp32."""
-    import torch
-
-    return torch.stack([look.value(states[number, at:at + length], row.prefix.picture) for number, row in enumerate(rows) for at, length in _places(row)])

@@ -8,7 +8,8 @@ A picture that isn't there says nothing: such a text gets 0.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,28 +39,50 @@ class LookHead:
     picture: np.ndarray
     picture_bias: np.ndarray
     strength: float
+    _tensors: "dict[tuple[str, str], torch.Tensor]" = field(default_factory=dict, init=False, repr=False)
 
-    def text_vector(self, states: "torch.Tensor") -> "torch.Tensor":
-        """States (T, H) of one text's tokens → its unit vector (D)."""
+    def text_vectors(self, states: "torch.Tensor", places: Sequence[tuple[int, int, int]]) -> "torch.Tensor":
+        """States (B, L, H) and (row, start, length) of each text → unit vectors (texts, D)."""
         import torch
         from torch.nn import functional
 
         states = states.float()
-        share = torch.softmax(states @ _tensor(self.attend, states), dim=0)  # (T)
-        return functional.normalize(_tensor(self.text, states) @ (share @ states) + _tensor(self.text_bias, states), dim=0)
+        shares, words = states @ self._on("attend", states), states @ self._on("text", states).T  # (B, L), (B, L, D)
+        vectors = [torch.softmax(shares[row, start:start + length], dim=0) @ words[row, start:start + length] for row, start, length in places]
+        return functional.normalize(torch.stack(vectors) + self._on("text_bias", states), dim=-1)
 
-    def picture_vector(self, visual: "torch.Tensor") -> "torch.Tensor":
-        """The mean visual token (V) → its unit vector (D)."""
+    def picture_vectors(self, visual: "torch.Tensor") -> "torch.Tensor":
+        """Mean visual tokens (n, V) → unit vectors (n, D)."""
         from torch.nn import functional
 
         visual = visual.float()
-        return functional.normalize(_tensor(self.picture, visual) @ visual + _tensor(self.picture_bias, visual), dim=0)
+        return functional.normalize(visual @ self._on("picture", visual).T + self._on("picture_bias", visual), dim=-1)
 
-    def value(self, states: "torch.Tensor", visual: "torch.Tensor | None") -> "torch.Tensor":
-        """How well one text (T, H) fits a picture, a number without dimension; 0 where there is no picture."""
-        if visual is None:
-            return states.new_zeros((), dtype=states.float().dtype)
-        return self.strength * (self.text_vector(states) @ self.picture_vector(visual).to(states.device))
+    def values(self, states: "torch.Tensor", places: Sequence[tuple[int, int, int]], pictures: "Sequence[torch.Tensor | None]") -> "torch.Tensor":
+        """How well each text fits the picture of its row: (texts) in fp32; 0 where a row has none.
+
+        states (B, L, H); places as in `text_vectors`; pictures: mean visual token (V) of each row, or None.
+        """
+        import torch
+
+        shown = {row: picture for row, picture in enumerate(pictures) if picture is not None}
+        found = torch.zeros(len(places), device=states.device)
+        seen = [number for number, (row, _, _) in enumerate(places) if row in shown]
+        if seen:
+            order = {row: number for number, row in enumerate(shown)}
+            images = self.picture_vectors(torch.stack(list(shown.values())).to(states.device))
+            mine = images[[order[places[number][0]] for number in seen]]
+            found[seen] = self.strength * (self.text_vectors(states, [places[number] for number in seen]) * mine).sum(-1)
+        return found
+
+    def _on(self, name: str, like: "torch.Tensor") -> "torch.Tensor":
+        """One of the weights on the device of `like`, brought there once."""
+        place = name, str(like.device)
+        if place not in self._tensors:
+            import torch
+
+            self._tensors[place] = torch.from_numpy(getattr(self, name)).to(like.device, torch.float32)
+        return self._tensors[place]
 
     def save(self, folder: Path) -> str:
         """Write the file; returns its sha256."""
@@ -87,12 +110,7 @@ def read_look(folder: Path, promised: str) -> LookHead:
         head = LookHead(int(tensors["layer"][0]), *(tensors[name] for name in TENSORS[:-1]), strength=float(tensors["strength"][0]))
     except Exception as error:  # safetensors raises its own, unexported kinds
         raise ModelError(f"{folder / LOOK} is damaged: {error}", hint=again) from error
-    if not all(np.isfinite(getattr(head, field.name)).all() for field in fields(head)) or head.text.shape[1:] != head.attend.shape or len(head.text) != len(head.picture):
+    if not all(np.isfinite(getattr(head, name)).all() for name in TENSORS) or head.text.shape[1:] != head.attend.shape or len(head.text) != len(head.picture):
         raise ModelError(f"{folder / LOOK} holds tensors that don't belong together", hint=again)
     return head
 
-
-def _tensor(values: np.ndarray, like: "torch.Tensor") -> "torch.Tensor":
-    import torch
-
-    return torch.from_numpy(values).to(like.device, torch.float32)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.teaching.measures import across_accuracy, pair_accuracy
+from pipeline.teaching.measures import across_accuracy, log_odds_factor, pair_accuracy
 from pipeline.teaching.preferences import Rated, each_pair
 
 FOLDS = 5
@@ -129,12 +129,8 @@ def fit(lesson: Lesson, recipe: Recipe) -> Head:
 
 def scaled(head: Head, unseen: np.ndarray, items: Sequence[Rated]) -> Head:
     """The head stretched so that differences are log odds, measured on cross-validated scores of its training texts."""
-    from scipy.optimize import minimize_scalar
-
-    gaps = np.array([unseen[better] - unseen[worse] for _, better, worse in each_pair(items)])
-    unit = gaps.std() + 1e-12
-    found = minimize_scalar(lambda k: float(np.logaddexp(0, -k * gaps / unit).mean()), bounds=(0.01, 20), method="bounded")
-    return Head(head.weight * found.x / unit, head.bias * found.x / unit)
+    factor = log_odds_factor([unseen[better] - unseen[worse] for _, better, worse in each_pair(items)])
+    return Head(head.weight * factor, head.bias * factor)
 
 
 def values(head: Head, states: np.ndarray, columns: Sequence[int]) -> np.ndarray:

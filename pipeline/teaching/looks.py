@@ -10,15 +10,17 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline import images
 from pipeline.errors import ModelError
+from pipeline.models.classes import class_names
 from pipeline.models.loading import LoadedModel
-from pipeline.scoring.forward import Prefix, Row, prefix_of, token_states
+from pipeline.scoring.forward import Row, prefix_of, token_states
 from pipeline.scoring.looking import LookHead
 from pipeline.teaching.scenes import SceneText, scene_texts
 
@@ -37,7 +39,7 @@ OF_CLASS = 0.45
 """Share of texts made for the class itself; the others are of scenes it belongs to."""
 DROPPED = 0.2
 CROPS = 4
-TEXTS_A_ROW = 24
+TEXTS_A_ROW, PREFIXES = 24, 40
 CLASSIFIER = "classifier.safetensors"
 
 
@@ -65,7 +67,7 @@ def see(loaded: LoadedModel, photos: Sequence[Path], seed: int = 0) -> Shown:
     Raises ModelError for a base without a classifier.
     """
     import torch
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
     from safetensors.torch import load_file
 
     path = Path(loaded.spec.path) / CLASSIFIER
@@ -75,10 +77,9 @@ def see(loaded: LoadedModel, photos: Sequence[Path], seed: int = 0) -> Shown:
     found = []
     for number, photo in enumerate(photos):
         try:
-            with Image.open(photo) as opened:
-                image = opened.convert("RGB")
-        except (OSError, ValueError, SyntaxError) as error:
-            log.warning("%s is left out: %s", photo.name, error)
+            image = images.open_rgb(photo)
+        except images.ImageProblem as problem:
+            log.warning("%s is left out: %s", photo.name, problem)
             continue
         views = [image]
         for _ in range(CROPS):
@@ -97,29 +98,25 @@ def see(loaded: LoadedModel, photos: Sequence[Path], seed: int = 0) -> Shown:
 def hear(loaded: LoadedModel, photos: Sequence[Path], layer: int = LAYER, seed: int = 0) -> Said:
     """Token states of all made texts, each behind a photo drawn at random, as a scorer meets them."""
     import torch
-    from PIL import Image
 
     texts = scene_texts(seed=seed)
     chance = random.Random(seed)
     order = sorted(range(len(texts)), key=lambda place: len(texts[place].text))
     states: "list[torch.Tensor | None]" = [None] * len(texts)
-    prefixes: list[Prefix] = []
-    for photo in chance.sample(list(photos), min(40, len(photos))):
-        with Image.open(photo) as opened:
-            prefixes.append(prefix_of(loaded, loaded.image_features([opened.convert("RGB")])[0]))
+    prefixes = [prefix_of(loaded, loaded.image_features([images.open_rgb(photo)])[0]) for photo in chance.sample(list(photos), min(PREFIXES, len(photos)))]
     for start in range(0, len(order), 4 * TEXTS_A_ROW):
         part = order[start:start + 4 * TEXTS_A_ROW]
         rows = [Row(chance.choice(prefixes), tuple(tuple(loaded.ids(texts[place].text)) for place in part[at:at + TEXTS_A_ROW])) for at in range(0, len(part), TEXTS_A_ROW)]
         for place, state in zip(part, token_states(loaded, rows, layer)):
             states[place] = state.cpu().half()
-    fits = torch.zeros(len(texts), 1000)
+    fits = torch.zeros(len(texts), len(class_names()))
     for place, text in enumerate(texts):
         fits[place, list(text.classes)] = 1
     return Said(tuple(texts), [state for state in states if state is not None], fits)
 
 
 def learn(shown: Shown, said: Said, *, layer: int = LAYER, steps: int = STEPS, seed: int = 0) -> LookHead:
-    """The head with the strength at which differences between pictures are log odds on the made texts. About a minute on two cores."""
+    """A head of strength 1. About a minute on two cores."""
     import torch
     from torch import nn
     from torch.nn import functional
@@ -162,8 +159,7 @@ def learn(shown: Shown, said: Said, *, layer: int = LAYER, steps: int = STEPS, s
         schedule.step()
         if step % 300 == 299:
             log.info("looks: step %d of %d, loss %.3f", step + 1, steps, loss.item())
-    head = _folded(layer, picture, text, attend, centre, spread, word_centre, word_spread)
-    return replace(head, strength=_strength(head, shown, said, chance, of_class, of_scene))
+    return _folded(layer, picture, text, attend, centre, spread, word_centre, word_spread)
 
 
 def _by_class(said: Said) -> tuple[list[list[int]], list[list[int]]]:
@@ -190,23 +186,3 @@ def _folded(layer: int, picture: "torch.nn.Linear", text: "torch.nn.Linear", att
         seeing, reading = picture.weight / spread, text.weight / word_spread
         return LookHead(layer, (attend.weight[0] / word_spread).numpy(), reading.numpy(), (text.bias - reading @ word_centre).numpy(),
                         seeing.numpy(), (picture.bias - seeing @ centre).numpy(), 1.0)
-
-
-def _strength(head: LookHead, shown: Shown, said: Said, chance: np.random.Generator, alone: list[list[int]], scenes: list[list[int]], pairs: int = 1500) -> float:
-    """The factor by which cos(own picture) − cos(another's) becomes the log odds that the text belongs to the first: Newton steps in one dimension."""
-    import torch
-
-    whole = shown.views[:, 0]
-    believed = torch.softmax(whole @ shown.weight.T + shown.bias, dim=-1)
-    images = torch.stack([head.picture_vector(one) for one in whole])
-    gaps = []
-    for _ in range(pairs):
-        own, other = chance.choice(len(whole), 2, replace=False)
-        place = _text_for(int(torch.multinomial(believed[own], 1)), alone, scenes, chance)
-        gaps.append(float((images[own] - images[other]) @ head.text_vector(said.states[place])))
-    found, factor = np.array(gaps), 0.0
-    for _ in range(30):
-        sure = 1 / (1 + np.exp(-factor * found))
-        factor = min(50.0, max(0.0, factor + float(((1 - sure) * found).mean() / max(float((sure * (1 - sure) * found * found).mean()), 1e-9))))
-    log.info("looks: a made text is nearer to its own picture in %.1f %% of %d couples, strength %.2f", 100 * (found > 0).mean(), pairs, factor)
-    return factor

@@ -83,3 +83,15 @@ def auc(values: Sequence[float], labels: Sequence[bool]) -> float | None:
         return None
     gaps = numbers[good][:, None] - numbers[~good][None, :]
     return float(((gaps > 0) + 0.5 * (gaps == 0)).mean())
+
+
+def log_odds_factor(gaps: Sequence[float]) -> float:
+    """What differences of scores (better − worse, n) must be multiplied by to be log odds of the preference; near 0 where they tell nothing.
+
+    Tell it with scores of texts that the fit did not see, else the factor believes what was memorised.
+    """
+    from scipy.optimize import minimize_scalar
+
+    known = np.asarray(gaps, dtype=np.float64)
+    unit = known.std() + 1e-12
+    return float(minimize_scalar(lambda k: float(np.logaddexp(0, -k * known / unit).mean()), bounds=(0.01, 20), method="bounded").x / unit)

@@ -29,13 +29,15 @@ from pipeline.records import without_image_tag
 from pipeline.scoring.contract import answer_text, question_text
 from pipeline.scoring.engine import Engine, Request
 from pipeline.scoring.scorers import Scorer, active, load_scorer
-from pipeline.settings import assets_dir, repository_dir, shared_data_dir
+from pipeline.settings import assets_dir, shared_data_dir
+from pipeline.teaching import trust
 from pipeline.teaching.judging import judge_items
 from pipeline.teaching.preferences import read_rated
 
 SWAPS = 3
 """Other pictures that each record is tried with; its share counts as a whole."""
-HELD_OUT_RECORDS = "tests/pipeline/material/held_out_photos.json"
+HELD_OUT_RECORDS = "held_out_records.json"
+"""In assets/scorers: true records for photos that no training may see, written by looking at them; the photos themselves are not in the repository."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,9 @@ def demo_records() -> list[Shown]:
     return found
 
 
-def held_out_records(photos: Path, listed: Path | None = None) -> list[Shown]:
+def held_out_records(photos: Path) -> list[Shown]:
     """Records on free photos that no training saw; their photos lie below `photos`."""
-    told = json.loads((listed or repository_dir() / HELD_OUT_RECORDS).read_text(encoding="utf-8"))
+    told = json.loads((assets_dir() / "scorers" / HELD_OUT_RECORDS).read_text(encoding="utf-8"))
     return [Shown(photos / one["file"], tuple(turn["question"] for turn in one["turns"]), tuple((turn["answer"],) for turn in one["turns"])) for one in told]
 
 
@@ -106,10 +108,14 @@ def _record_scores(kind: str, found: dict[tuple[int, int], list[float | None]], 
 
 
 def _falling(records: Sequence[Sequence[float]], swaps: int) -> dict[str, float]:
-    shares = np.array([np.mean([other < scores[0] for other in scores[1:]]) for scores in records if scores])
-    draws = np.random.default_rng(0).choice(shares, (2000, len(shares))).mean(1)
-    low, high = np.quantile(draws, (0.025, 0.975))
-    return {"value": round(float(shares.mean()), 4), "low": round(float(low), 4), "high": round(float(high), 4), "records": len(shares), "swaps": swaps}
+    own, swapped, names = [], [], []
+    for number, scores in enumerate(records):
+        for other in scores[1:]:
+            own.append(scores[0])
+            swapped.append(other)
+            names.append(number)
+    found = trust.looks(own, swapped, names).share
+    return {"value": round(found.value or 0.0, 4), "low": round(found.low or 0.0, 4), "high": round(found.high or 0.0, 4), "records": found.images, "swaps": swaps}
 
 
 def prove(question: str, answer: str, data: Path | None, photos: Path | None, precision: str = "auto") -> dict[str, Any]:

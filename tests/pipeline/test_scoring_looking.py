@@ -27,10 +27,9 @@ def test_the_value_is_a_cosine_of_text_and_picture_times_the_strength() -> None:
     import torch
 
     head = LookHead(0, np.zeros(2, np.float32), np.eye(2, dtype=np.float32), np.zeros(2, np.float32), np.eye(2, dtype=np.float32), np.zeros(2, np.float32), 3.0)
-    states = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
-    assert float(head.value(states, torch.tensor([5.0, 0.0]))) == pytest.approx(3.0)
-    assert float(head.value(states, torch.tensor([0.0, 5.0]))) == pytest.approx(0.0, abs=1e-6)
-    assert float(head.value(states, None)) == 0.0  # a record without a picture
+    states = torch.tensor([[[1.0, 0.0], [1.0, 0.0]]]).expand(3, 2, 2)
+    pictures = [torch.tensor([5.0, 0.0]), torch.tensor([0.0, 5.0]), None]  # the last row is a record without a picture
+    assert head.values(states, [(row, 0, 2) for row in range(3)], pictures).tolist() == pytest.approx([3.0, 0.0, 0.0], abs=1e-6)
 
 
 def test_the_engine_gives_the_plain_ways_scores_with_a_look_head(loaded: LoadedModel) -> None:  # noqa: F811

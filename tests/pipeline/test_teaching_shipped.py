@@ -176,7 +176,7 @@ def test_judging_a_missing_file_says_which(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_scores_fall_when_the_picture_is_swapped(loaded: LoadedModel) -> None:
     """On a slice of the demo, whose photos no training saw; the whole is measured by pipeline.teaching.proof and told in the cards."""
-    found = proof.looks(loaded, [load_scorer(active("question")), load_scorer(active("answer"))], proof.demo_records()[::8], swaps=1)
+    found = proof.looks(loaded, [load_scorer(active("question")), load_scorer(active("answer"))], proof.demo_records()[::8], swaps=2)
     assert found["question"]["value"] > 0.6 and found["answer"]["value"] > 0.6
     for kind in ("question", "answer"):
         told = load_scorer(active(kind)).figures["looks_demo"]  # type: ignore[arg-type]

@@ -19,6 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from pipeline.errors import SettingError
 from pipeline.models.adapter_folder import BLOCKS
 from pipeline.models.loading import LoadedModel
+from pipeline.teaching.measures import log_odds_factor
 from pipeline.teaching.reward.settings import RewardSettings
 
 ADAPTER = "teach"
@@ -64,7 +65,6 @@ class RewardLearner(nn.Module):
         self.head = nn.Parameter(torch.zeros(width, device=device))
         self.register_buffer("centre", torch.zeros(width, device=device))
         self.register_buffer("spread", torch.ones(width, device=device))
-        self.tokens_seen = 0
 
     @property
     def loaded(self) -> LoadedModel:
@@ -108,8 +108,6 @@ class RewardLearner(nn.Module):
     def states(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """(E, width) pooled states in fp32, the pools beside each other."""
         batch = {name: tensor.to(self.loaded.device) for name, tensor in batch.items()}
-        if self.training:
-            self.tokens_seen += int((batch["owner"] >= 0).sum())
         hidden = self._hidden(batch)  # (R, L, H)
         rows, places = batch["lasts"][:, 0], batch["lasts"][:, 1]
         found = {}
@@ -167,8 +165,11 @@ class RewardLearner(nn.Module):
             out = owner % FOLDS == fold
             unseen[out] = inside[out] @ torch.linalg.solve(inside[~out].T @ inside[~out] + ridge, inside[~out].T @ target[~out])
         weight = torch.linalg.solve(inside.T @ inside + ridge, inside.T @ target)
+        same, higher = owner[:, None] == owner[None, :], wanted[:, None] > wanted[None, :]
+        better, worse = (same & higher).nonzero(as_tuple=True)
+        gaps = (unseen[better] - unseen[worse]).cpu().numpy()
         with torch.no_grad():
-            self.head.copy_((weight * _stretch(unseen, wanted, owner)).float())
+            self.head.copy_((weight * log_odds_factor(gaps)).float() if len(gaps) else torch.zeros_like(self.head))
 
     def folded_head(self) -> tuple[torch.Tensor, float]:
         """(weight (pools, H), bias) for states as they are, standardisation included."""
@@ -197,22 +198,3 @@ def _centred(values: torch.Tensor, owner: torch.Tensor) -> torch.Tensor:
     count = torch.bincount(owner).clamp(min=1)
     sums = torch.zeros(len(count), values.shape[1], dtype=values.dtype, device=values.device).index_add_(0, owner, values)
     return values - (sums / count[:, None])[owner]
-
-
-def _stretch(values: torch.Tensor, ratings: torch.Tensor, owner: torch.Tensor) -> float:
-    """The factor by which differences of values become log odds of the preferences, found by Newton steps; between 0 and 100."""
-    better, worse = [], []
-    for group in range(int(owner.max()) + 1):
-        places = (owner == group).nonzero()[:, 0]
-        higher = (ratings[places][:, None] > ratings[places][None, :]).nonzero()
-        better.append(places[higher[:, 0]])
-        worse.append(places[higher[:, 1]])
-    gaps = values[torch.cat(better)] - values[torch.cat(worse)]
-    factor = 0.0
-    if not len(gaps) or float(gaps.abs().max()) == 0:
-        return factor
-    for _ in range(20):
-        chance = torch.sigmoid(factor * gaps)
-        slope, bend = float(((1 - chance) * gaps).mean()), float((chance * (1 - chance) * gaps * gaps).mean())
-        factor = min(100.0, max(0.0, factor + slope / max(bend, 1e-12)))
-    return factor

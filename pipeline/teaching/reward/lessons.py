@@ -17,7 +17,7 @@ from typing import Any
 from pipeline.errors import DataError, SettingError
 from pipeline.scoring.contract import Kind
 from pipeline.store import Store
-from pipeline.teaching.features import demo_photo_names, photo_files
+from pipeline.teaching.features import left_out_names, photo_files
 from pipeline.teaching.preferences import Rated, count_pairs, is_held_out, read_rated
 from pipeline.teaching.reward.settings import RewardSettings
 from pipeline.workspace import Workspace
@@ -63,7 +63,7 @@ class Wish:
     """Where a training's ratings come from: the store (of one data set or all, some origins, some raters), or a file.
 
     `images` is a folder with the pictures that a file names; `stand_in` one of photos that stand in for pictures not at hand,
-    without those of the demo data set and those that the file `leave_out` names, one a line.
+    without those that scorers are measured on and those that the file `leave_out` names, one a line.
     """
 
     origins: tuple[str, ...] | None = None
@@ -183,7 +183,7 @@ def _stood_in(found: Material, folder: Path, leave_out: Path | None) -> Material
         named = {line.strip().rsplit("/", 1)[-1] for line in leave_out.read_text(encoding="utf-8").splitlines()} if leave_out else set()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingError(f"{leave_out} can't be read: {error}", hint="Name a file with one photo's name a line.", place="leave-out") from error
-    photos = photo_files(folder, demo_photo_names() | named) if folder.is_dir() else []
+    photos = photo_files(folder, left_out_names() | named) if folder.is_dir() else []
     if not photos:
         raise SettingError(f"{folder} holds no photos", hint="Name a folder with .jpg, .png or .webp files.", place="stand-in")
 
