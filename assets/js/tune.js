@@ -1,8 +1,8 @@
 // The Fine-tune tab: the form on the left; beside it the check before launch, runs with their curves, and the two models' answers.
 import { activeJobs, api, el, empty, fill, fmt, island, jobList, on, openTab, problem, studio, toast } from "./studio.js";
 import { AskPanel } from "./tune/ask.js";
-import { LaunchForm } from "./tune/form.js";
-import { RunList } from "./tune/runs.js";
+import { TuneForm } from "./tune/form.js";
+import { FineTunes } from "./tune/runs.js";
 
 island("tune", (node) => {
   const tab = new TuneTab(node);
@@ -25,8 +25,8 @@ class TuneTab {
     this.questions = el("div", { class: "stack" });
     this.before = el("section", { class: "card stack tune-before", "aria-label": "Before launch", hidden: true });
     this.main = el("div", { class: "tune-main stack" }, this.jobs, this.before, this.runs, this.questions);
-    this.form = new LaunchForm(this.rail, this.before, { changed: () => this.load() });
-    this.list = new RunList(this.runs, { moved: () => this.load() });
+    this.form = new TuneForm(this.rail, this.before, { reload: () => this.load() });
+    this.list = new FineTunes(this.runs, { reload: () => this.load() });
     this.ask = new AskPanel(this.questions);
     jobList(this.jobs, (job) => job.kind === "tune" && job.active && job.dataset_id === studio.dataset?.id, { title: "Fine-tune" });
   }

@@ -192,24 +192,25 @@ def trained_parameters(spec: ModelSpec, settings: TuneSettings) -> int:
 
 def check_memory(estimate: MemoryEstimate, settings: TuneSettings, plan: Plan) -> Finding:
     """One line: does it fit into what is free."""
+    return memory_finding(estimate, plan, less_memory(settings.batch_size, settings.gradient_checkpointing, plan, "choose QLoRA", "shorten the longest record"))
+
+
+def memory_finding(estimate: MemoryEstimate, plan: Plan, smaller: str) -> Finding:
+    """The line of any kind of training; `smaller` says what to do where it is tight."""
     text = f"About {estimate.total:.1f} GiB of {estimate.free:.1f} GiB free {'on the GPU' if plan.device == 'cuda' else 'in memory'}"
     if estimate.total > estimate.free:
-        return Finding("bad", f"{text}: it does not fit.", _smaller(settings, plan))
+        return Finding("bad", f"{text}: it does not fit.", smaller)
     if estimate.total > 0.85 * estimate.free:
-        return Finding("warn", f"{text}: tight.", _smaller(settings, plan))
+        return Finding("warn", f"{text}: tight.", smaller)
     return Finding("good", f"{text}.")
 
 
-def _smaller(settings: TuneSettings, plan: Plan) -> str:
-    ways = []
-    if settings.batch_size > 1:
-        ways.append(f"halve the batch size to {settings.batch_size // 2} and double the accumulation")
-    if settings.gradient_checkpointing != "on":
-        ways.append("turn gradient checkpointing on")
-    if plan.quantization == "none":
-        ways.append("choose QLoRA")
-    ways.append("shorten the longest record")
-    return f"To need less: {', '.join(ways)}."
+def less_memory(batch: int, checkpointing: str, plan: Plan, quantize: str, shorten: str) -> str:
+    """Ways to need less memory that are still open; `quantize` and `shorten` in the words of the form."""
+    ways = [f"halve the batch size to {batch // 2} and double the accumulation"] if batch > 1 else []
+    ways += ["turn gradient checkpointing on"] if checkpointing != "on" else []
+    ways += [quantize] if plan.quantization == "none" else []
+    return f"To need less: {', '.join([*ways, shorten])}."
 
 
 def estimate_seconds(spec: ModelSpec, settings: TuneSettings, plan: Plan, facts: DataFacts, flops: float, tokens_a_s: float | None = None) -> tuple[float, str]:

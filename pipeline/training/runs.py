@@ -104,6 +104,17 @@ def curves(told: list[dict[str, Any]], *, after: int = -1) -> dict[str, list[tup
     return {name: sorted(points.items()) for name, points in found.items()}
 
 
+def progress(told: list[dict[str, Any]], pace: str, *, after: int = -1) -> dict[str, Any]:
+    """Where a run of any kind stands: {"curves", "step", "of", "stage", "left_s", `pace`, "trained_parameters", "resumed"}. Without events: waiting."""
+    steps = [event for event in told if event.get("event") == "step"]
+    starts = [event for event in told if event.get("event") == "start"]
+    stages = [event for event in told if event.get("event") in ("stage", "start", "step")]
+    last = steps[-1] if steps else {}
+    return {"curves": curves(told, after=after), "step": last.get("step", 0), "of": (starts[-1] if starts else last).get("of", 0),
+            "stage": stages[-1].get("stage", "training") if stages else "waiting", "left_s": last.get("left_s"), pace: last.get(pace),
+            "trained_parameters": starts[-1].get("trained_parameters") if starts else None, "resumed": [event["resumed_from"] for event in starts if event.get("resumed_from")]}
+
+
 def curve_point(event: Mapping[str, Any]) -> dict[str, float]:
     """The values of an event that are drawn as curves; {} for other events."""
     names = {"step": ("loss", "learning_rate", "grad_norm", "tokens_per_s", "pairs_per_s", "left_s"),

@@ -21,14 +21,14 @@ from pipeline.teaching.gather import gather
 from pipeline.teaching.reward import checks, command, settings
 from pipeline.teaching.reward.lessons import PATHS, Wish, material
 from pipeline.teaching.reward.run import check_gpus
-from pipeline.teaching.reward.runs import all_runs, measured_pace, run_of
+from pipeline.teaching.reward.runs import TEACH, all_runs, measured_pace, run_of
 from pipeline.teaching.reward.settings import RewardSettings
 from pipeline.training.checks import Finding, refuse, shape
 from pipeline.training.child import last_words
 from pipeline.training.command import CONFIG, run_folder_name
 from pipeline.training.run import LONGEST_NAME, planned
-from pipeline.training.runs import LOG, Run, curves, difference, events
-from studio.api.runs import PREVIEW_RUN, commands
+from pipeline.training.runs import LOG, Run, difference, progress
+from studio.api.runs import PREVIEW_RUN, commands, told_of
 from studio.api.scores import machine_figures
 from studio.api.shapes import QueryId, job_shape
 from studio.context import StudioContext
@@ -202,24 +202,11 @@ def run_curves(context: StudioContext, run_id: str, after: int = -1) -> dict[str
 
     A training that was launched but has no folder yet has no curves.
     """
-    try:
-        run = run_of(context.workspace, run_id)
-    except NotFound:
-        if run_id in _jobs_by_run(context):
-            return {"curves": {}, "step": 0, "of": 0, "stage": "waiting", "left_s": None, "pairs_per_s": None, "baselines": None, "held_out": None, "resumed": []}
-        raise
-    told = events(run)
-    steps = [event for event in told if event.get("event") == "step"]
-    starts = [event for event in told if event.get("event") == "start"]
+    told = told_of(context, run_id, _jobs_by_run(context), TEACH)
     looks = [event for event in told if event.get("event") == "evaluation"]
-    stages = [event for event in told if event.get("event") in ("stage", "start", "step")]
     baselines = next((event for event in reversed(told) if event.get("event") == "baselines"), None)
-    last = steps[-1] if steps else {}
-    return {"curves": curves(told, after=after), "step": last.get("step", 0), "of": (starts[-1] if starts else last).get("of", 0),
-            "stage": stages[-1].get("stage", "training") if stages else "", "left_s": last.get("left_s"), "pairs_per_s": last.get("pairs_per_s"),
-            "baselines": {name: baselines.get(name) for name in ("length", "tfidf")} if baselines else None,
-            "held_out": {name: looks[-1].get(name) for name in ("held_out_accuracy", "pairs", "images")} if looks else None,
-            "trained_parameters": starts[-1].get("trained_parameters") if starts else None, "resumed": [event["resumed_from"] for event in starts if event.get("resumed_from")]}
+    return {**progress(told, "pairs_per_s", after=after), "baselines": {name: baselines.get(name) for name in ("length", "tfidf")} if baselines else None,
+            "held_out": {name: looks[-1].get(name) for name in ("held_out_accuracy", "pairs", "images")} if looks else None}
 
 
 def router(context: StudioContext) -> APIRouter:

@@ -6,6 +6,7 @@ Thin over pipeline.training. The machine's figures come from the worker (torch s
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query
@@ -19,9 +20,10 @@ from pipeline.models.specs import SPECS, spec_for
 from pipeline.records import Job
 from pipeline.training import checks, command, settings
 from pipeline.training.child import last_words
+from pipeline.training.command import TUNE
 from pipeline.training.data import EVERYTHING, Gathered, gather
 from pipeline.training.run import LONGEST_NAME, planned
-from pipeline.training.runs import CONFIG, LOG, Run, all_runs, curves, difference, events, measured_pace, run_of
+from pipeline.training.runs import CONFIG, LOG, Run, all_runs, difference, events, measured_pace, progress, run_of
 from pipeline.training.settings import TuneSettings
 from studio.api.scores import machine_figures
 from studio.api.shapes import Id, QueryId, job_shape
@@ -218,21 +220,19 @@ def run_curves(context: StudioContext, run_id: str, after: int = -1) -> dict[str
 
     A run that was launched but has no folder yet has no curves.
     """
+    told = told_of(context, run_id, _jobs_by_run(context))
+    start = next((event for event in reversed(told) if event.get("event") == "start"), None)
+    return {**progress(told, "tokens_per_s", after=after), "counts": {key: start.get(key) for key in ("records", "held_out", "tokens", "cut")} if start else None}
+
+
+def told_of(context: StudioContext, run_id: str, launched: Container[str], kind: str = TUNE) -> list[dict[str, Any]]:
+    """Events of a run; none for one that was launched but has no folder yet. Raises NotFound."""
     try:
-        run = run_of(context.workspace, run_id)
+        return events(run_of(context.workspace, run_id, kind))
     except NotFound:
-        if run_id in _jobs_by_run(context):
-            return {"curves": {}, "step": 0, "of": 0, "stage": "waiting", "left_s": None, "tokens_per_s": None, "held_out": None}
+        if run_id in launched:
+            return []
         raise
-    told = events(run)
-    steps = [event for event in told if event.get("event") == "step"]
-    starts = [event for event in told if event.get("event") == "start"]
-    stages = [event for event in told if event.get("event") in ("stage", "start", "step")]
-    last = steps[-1] if steps else {}
-    return {"curves": curves(told, after=after), "step": last.get("step", 0), "of": (starts[-1] if starts else last).get("of", 0),
-            "stage": stages[-1].get("stage", "training") if stages else "", "left_s": last.get("left_s"), "tokens_per_s": last.get("tokens_per_s"),
-            "trained_parameters": starts[-1].get("trained_parameters") if starts else None, "counts": {key: starts[-1].get(key) for key in ("records", "held_out", "tokens", "cut")} if starts else None,
-            "resumed": [event["resumed_from"] for event in starts if event.get("resumed_from")]}
 
 
 def ask(context: StudioContext, body: Any) -> Job:

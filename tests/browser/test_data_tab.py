@@ -203,7 +203,7 @@ def test_the_theme_outlives_a_reload(page: Page, studio_server: StudioProcess) -
 
 
 def test_a_server_that_is_gone_is_told_and_comes_back(page: Page, studio_server: StudioProcess, watch: Watch) -> None:
-    watch.allow += ["ERR_CONNECTION_REFUSED", "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET", "ERR_INCOMPLETE", "Failed to fetch", "Connection", "SSE"]
+    watch.allow += ["ERR_CONNECTION_REFUSED", "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET", "ERR_INCOMPLETE", "ERR_CONTENT_LENGTH_MISMATCH", "Failed to fetch", "Connection", "SSE"]
     page.goto(studio_server.url)
     expect(page.locator(".record-card")).to_have_count(24)
     studio_server.kill()

@@ -50,7 +50,7 @@ class TrainRoom {
     const turn = ++this.asked;
     const dataset = this.seen;
     let overview, rows;
-    try { [overview, rows] = await Promise.all([api.get("/api/lessons/form", { dataset, kind: this.form.kind, base: this.form.base, everywhere: this.form.everywhere || null }), api.get("/api/lessons")]); } catch (error) { if (turn === this.asked) fill(this.runs, problem(error)); return; }
+    try { [overview, rows] = await Promise.all([api.get("/api/lessons/form", { dataset, kind: this.form.judged, base: this.form.base, everywhere: this.form.everywhere || null }), api.get("/api/lessons")]); } catch (error) { if (turn === this.asked) fill(this.runs, problem(error)); return; }
     if (turn !== this.asked || dataset !== studio.dataset?.id) return;
     this.overview = overview;
     this.form.draw(overview);

@@ -1,52 +1,24 @@
 // Runs of the open data set: the chosen one with its curves, and the list of all.
-import { RUN_STATES, changeWords, curveLine, runTile, showManifest, smoothed } from "../run-parts.js";
-import { api, chart, el, empty, fill, fmt, openDataset, openTab, param, problem, refresh, setParams, studio, tell } from "../studio.js";
+import { changeWords, curveLine, runTile, smoothed } from "../run-parts.js";
+import { RunList } from "../run-list.js";
+import { api, chart, el, fill, fmt, openDataset, openTab, studio, tell } from "../studio.js";
 import { percentLess } from "../tune.js";
 
-const REDRAW_MS = 1500;
+const nothing = { title: "No run yet", text: "Check the settings on the left and launch. Loss, learning rate and speed appear here while it trains." };
 
-export class RunList {
-  constructor(node, { moved }) {
-    Object.assign(this, { node, reload: moved, rows: [], drawnAt: 0, asked: 0, shown: null });
-    this.head = el("div", { class: "stack tight" });
-    this.loss = el("div", { class: "tune-plot", role: "img", "aria-label": "Loss over steps" });
-    this.rate = el("div", { class: "tune-plot small", role: "img", "aria-label": "Learning rate over steps" });
-    this.speed = el("div", { class: "tune-plot small", role: "img", "aria-label": "Tokens a second over steps" });
+export class FineTunes extends RunList {
+  constructor(node, { reload }) {
+    super(node, { route: "/api/runs", address: "run", title: "Runs", nothing, speed: "Tokens", reload });
     this.plots = el("div", { class: "tune-plots" }, this.loss, el("div", { class: "stack tight" }, this.rate, this.speed));
-    this.table = el("div", { class: "stack tight" });
-  }
-
-  get chosen() {
-    return this.rows.find((row) => row.id === param("run")) ?? this.rows[0] ?? null;
-  }
-
-  draw(rows) {
-    this.rows = rows;
-    const run = this.chosen;
-    if (!run) return fill(this.node, empty({ title: "No run yet", text: "Check the settings on the left and launch. Loss, learning rate and speed appear here while it trains.", icon: "text" }));
-    if (!this.node.contains(this.head)) fill(this.node, el("section", { class: "card stack" }, this.head, this.plots), el("section", { class: "card stack tight" }, el("h2", { text: "Runs" }), this.table));
-    this.drawHead(run);
-    this.drawTable();
-    this.drawCurves(run.id);
-  }
-
-  /** Called while a run is at work: its curves grow. */
-  moved(job) {
-    if (Date.now() - this.drawnAt < REDRAW_MS) return;
-    this.drawnAt = Date.now();
-    const row = this.rows.find((one) => one.job?.id === job.id);
-    if (!row || row.job.state !== job.state || !row.base) return this.reload();
-    if (this.chosen === row) this.drawCurves(row.id);
   }
 
   drawHead(run) {
-    const [word, tone] = RUN_STATES[run.state] ?? [run.state, ""];
     const losses = run.held_out, train = run.loss;
-    fill(this.head, el("div", { class: "row apart" }, el("div", { class: "row" }, el("h2", { text: run.name }), el("span", { class: `chip ${tone}`, text: word })),
+    fill(this.head, el("div", { class: "row apart" }, el("div", { class: "row" }, el("h2", { text: run.name }), this.state(run)),
       el("div", { class: "row" },
         ["cancelled", "failed"].includes(run.state) && run.base ? el("button", { class: "btn small", on: { click: (event) => this.goOn(run, event.currentTarget) } }, "Go on from the last checkpoint") : null,
         studio.datasets.some((one) => one.id === run.selection?.dataset_id) ? el("button", { class: "btn plain small", on: { click: () => { openDataset(run.selection.dataset_id); openTab("select"); } } }, "Its selection") : null,
-        run.state === "done" ? el("button", { class: "btn small", on: { click: () => this.showManifest(run) } }, "Manifest") : null)),
+        run.state === "done" ? el("button", { class: "btn small", on: { click: () => this.manifest(run) } }, "Manifest") : null)),
       el("p", { class: "small-text quiet", text: [run.base?.label, run.settings.method === "qlora" ? "QLoRA" : "LoRA", of(run)].filter(Boolean).join(" · ") }),
       run.problem ? problem({ message: run.problem }) : run.state === "failed" ? problem({ message: run.job?.error ?? "It failed.", hint: run.job?.hint }) : null,
       losses || train ? el("div", { class: "tune-tiles" },
@@ -82,23 +54,11 @@ export class RunList {
     fill(this.table, el("div", { class: "tune-scroll" }, el("table", { class: "table" },
       el("thead", {}, el("tr", {}, ["Run", "State", "Records", "Held-out loss", "Changed since the run before", "Started"].map((text) => el("th", { text })))),
       el("tbody", {}, this.rows.map((run) => el("tr", { class: run.id === this.chosen.id ? "chosen" : "" },
-        el("td", {}, el("button", { class: "btn plain small", "aria-current": run.id === this.chosen.id ? "true" : null, on: { click: () => { setParams({ run: run.id }); this.draw(this.rows); } } }, run.name)),
-        el("td", {}, el("span", { class: `chip ${(RUN_STATES[run.state] ?? ["", ""])[1]}`, text: (RUN_STATES[run.state] ?? [run.state])[0] })),
+        this.nameCell(run),
+        el("td", {}, this.state(run)),
         el("td", { text: of(run) }),
         el("td", { class: "n", text: run.held_out?.before != null ? `${fmt.number(run.held_out.before, 3)} → ${fmt.number(run.held_out.after, 3)}` : "" }),
         el("td", { class: "small-text", text: changeWords(run) }), el("td", { class: "small-text", text: run.made_at ? fmt.when(run.made_at) : "" })))))));
-  }
-
-  async goOn(run, button) {
-    button.disabled = true;
-    try { await api.post(`/api/runs/${run.id}/resume`, {}); await refresh(); } catch (error) { tell(error); }
-    this.reload();
-  }
-
-  async showManifest(run) {
-    let told;
-    try { told = await api.get(`/api/runs/${run.id}`); } catch (error) { return tell(error); }
-    showManifest(run, told);
   }
 }
 

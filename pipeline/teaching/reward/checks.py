@@ -15,7 +15,8 @@ from pipeline.scoring.estimate import EFFICIENCY
 from pipeline.teaching.preferences import FEWEST_PAIRS, Rated, count_pairs
 from pipeline.teaching.reward.lessons import Material, split
 from pipeline.teaching.reward.settings import RewardSettings
-from pipeline.training.checks import (ACTIVATION_BYTES, CHARACTERS_A_TOKEN, RUNTIME_GIB, START_S, TRAINING_SHARE, WIDE, Finding, MemoryEstimate)
+from pipeline.training.checks import (ACTIVATION_BYTES, CHARACTERS_A_TOKEN, RUNTIME_GIB, START_S, TRAINING_SHARE, WIDE, Finding, MemoryEstimate, less_memory,
+                                      memory_finding)
 
 FEW_PAIRS = 500
 """Below this the held-out accuracy swings by several points from run to run."""
@@ -185,19 +186,7 @@ def estimate_memory(spec: ModelSpec, settings: RewardSettings, plan: Plan, facts
 
 def check_memory(estimate: MemoryEstimate, settings: RewardSettings, plan: Plan) -> Finding:
     """One line: does it fit into what is free."""
-    text = f"About {estimate.total:.1f} GiB of {estimate.free:.1f} GiB free {'on the GPU' if plan.device == 'cuda' else 'in memory'}"
-    if estimate.total > estimate.free:
-        return Finding("bad", f"{text}: it does not fit.", _smaller(settings, plan))
-    if estimate.total > 0.85 * estimate.free:
-        return Finding("warn", f"{text}: tight.", _smaller(settings, plan))
-    return Finding("good", f"{text}.")
-
-
-def _smaller(settings: RewardSettings, plan: Plan) -> str:
-    ways = [f"halve the batch size to {settings.batch_groups // 2} and double the accumulation"] if settings.batch_groups > 1 else []
-    ways += ["turn gradient checkpointing on"] if settings.gradient_checkpointing != "on" else []
-    ways += ["hold the frozen weights in nf4"] if plan.quantization == "none" else []
-    return f"To need less: {', '.join([*ways, 'shorten the longest text'])}."
+    return memory_finding(estimate, plan, less_memory(settings.batch_groups, settings.gradient_checkpointing, plan, "hold the frozen weights in nf4", "shorten the longest text"))
 
 
 def estimate_seconds(spec: ModelSpec, settings: RewardSettings, plan: Plan, facts: LessonFacts, flops: float, pairs_a_s: float | None = None) -> tuple[float, str]:

@@ -1,54 +1,26 @@
 // Trainings of the workspace: the chosen one with its curves beside the baselines, and the list of all.
-import { RUN_STATES, changeWords, curveLine, runTile, showManifest, smoothed } from "../../run-parts.js";
+import { changeWords, curveLine, runTile, smoothed } from "../../run-parts.js";
+import { RunList } from "../../run-list.js";
 import { chooseKind } from "../kind.js";
-import { api, chart, el, emit, empty, fill, fmt, param, problem, refresh, setParams, tell } from "../../studio.js";
+import { api, chart, el, emit, fill, fmt, setParams, tell } from "../../studio.js";
 
-const REDRAW_MS = 1500;
+const nothing = { title: "No training yet", text: "Check the settings on the left and train. Loss and held-out accuracy appear here while it learns, beside two baselines it must beat." };
 const percent = (value, digits = 1) => `${fmt.number(100 * value, digits)} %`;
 const range = (one) => `${fmt.number(100 * one.low, 1)}–${percent(one.high)}`;
 const BASELINES = [["length", "longer is better"], ["tfidf", "TF-IDF"]];
 
-export class Trainings {
+export class Trainings extends RunList {
   constructor(node, { reload }) {
-    Object.assign(this, { node, reload, rows: [], drawnAt: 0, asked: 0 });
-    this.head = el("div", { class: "stack tight" });
+    super(node, { route: "/api/lessons", address: "training", title: "Trainings", nothing, speed: "Pairs", reload });
     this.now = el("p", { class: "small-text quiet num", "aria-live": "polite" });
     this.accuracy = el("div", { class: "tune-plot", role: "img", "aria-label": "Held-out pair accuracy over steps, with baselines" });
-    this.loss = el("div", { class: "tune-plot", role: "img", "aria-label": "Loss over steps" });
-    this.rate = el("div", { class: "tune-plot small", role: "img", "aria-label": "Learning rate over steps" });
-    this.speed = el("div", { class: "tune-plot small", role: "img", "aria-label": "Pairs a second over steps" });
     this.plots = el("div", { class: "stack tight" }, this.now, el("div", { class: "train-plots" }, this.accuracy, this.loss), el("details", { class: "tune-more", on: { toggle: (event) => { if (event.target.open) this.drawCurves(this.chosen?.id); } } }, el("summary", { text: "Learning rate and speed" }), el("div", { class: "train-plots" }, this.rate, this.speed)));
-    this.table = el("div", { class: "stack tight" });
-  }
-
-  get chosen() {
-    return this.rows.find((row) => row.id === param("training")) ?? this.rows.find((row) => row.job?.active) ?? this.rows[0] ?? null;
-  }
-
-  draw(rows) {
-    this.rows = rows;
-    const run = this.chosen;
-    if (!run) return fill(this.node, empty({ title: "No training yet", text: "Check the settings on the left and train. Loss and held-out accuracy appear here while it learns, beside two baselines it must beat.", icon: "text" }));
-    if (!this.node.contains(this.head)) fill(this.node, el("section", { class: "card stack" }, this.head, this.plots), el("section", { class: "card stack tight" }, el("h2", { text: "Trainings" }), this.table));
-    this.drawHead(run);
-    this.drawTable();
-    this.drawCurves(run.id);
-  }
-
-  /** Called while a training is at work: its curves grow. */
-  moved(job) {
-    if (Date.now() - this.drawnAt < REDRAW_MS) return;
-    this.drawnAt = Date.now();
-    const row = this.rows.find((one) => one.job?.id === job.id);
-    if (!row || row.job.state !== job.state || !row.base) return this.reload();
-    if (this.chosen === row) this.drawCurves(row.id);
   }
 
   drawHead(run) {
-    const [word, tone] = RUN_STATES[run.state] ?? [run.state, ""];
     const figures = run.figures, mine = figures?.scorer;
     const better = (name) => (mine && figures[name] ? `${mine.value >= figures[name].value ? "+" : "−"}${fmt.number(100 * Math.abs(mine.value - figures[name].value), 1)} points` : "");
-    fill(this.head, el("div", { class: "row apart" }, el("div", { class: "row" }, el("h2", { class: "record-text", text: run.name }), el("span", { class: `chip ${tone}`, text: word }), run.ended === "early" ? el("span", { class: "chip", text: "ended early", title: "The held-out loss did not fall any more; the best state was kept" }) : null),
+    fill(this.head, el("div", { class: "row apart" }, el("div", { class: "row" }, el("h2", { class: "record-text", text: run.name }), this.state(run), run.ended === "early" ? el("span", { class: "chip", text: "ended early", title: "The held-out loss did not fall any more; the best state was kept" }) : null),
       el("div", { class: "row" },
         ["cancelled", "failed"].includes(run.state) && run.base ? el("button", { class: "btn small", on: { click: (event) => this.goOn(run, event.currentTarget) } }, "Go on from the last checkpoint") : null,
         run.state === "done" ? el("button", { class: "btn small", on: { click: () => this.manifest(run) } }, "Manifest") : null,
@@ -102,22 +74,12 @@ export class Trainings {
     fill(this.table, el("div", { class: "tune-scroll" }, el("table", { class: "table" },
       el("thead", {}, el("tr", {}, ["Training", "Scorer of", "State", "Learned from", "Held-out accuracy", "Changed since the one before", "Started"].map((text) => el("th", { text })))),
       el("tbody", {}, this.rows.map((run) => el("tr", { class: run.id === this.chosen.id ? "chosen" : "" },
-        el("td", {}, el("button", { class: "btn plain small", "aria-current": run.id === this.chosen.id ? "true" : null, on: { click: () => { setParams({ training: run.id }); this.draw(this.rows); } } }, run.name)),
+        this.nameCell(run),
         el("td", { class: "train-whole", text: run.kind ? `${run.kind}s` : "" }),
-        el("td", {}, el("span", { class: `chip ${(RUN_STATES[run.state] ?? ["", ""])[1]}`, text: (RUN_STATES[run.state] ?? [run.state])[0] })),
+        el("td", {}, this.state(run)),
         el("td", { text: learned(run) }),
         el("td", { class: "n", text: run.figures?.scorer ? `${percent(run.figures.scorer.value)} (${range(run.figures.scorer)})` : "" }),
         el("td", { class: "small-text", text: changeWords(run) }), el("td", { class: "small-text", text: run.made_at ? fmt.when(run.made_at) : "" })))))));
-  }
-
-  async goOn(run, button) {
-    button.disabled = true;
-    try { await api.post(`/api/lessons/${run.id}/resume`, {}); await refresh(); } catch (error) { tell(error); }
-    this.reload();
-  }
-
-  async manifest(run) {
-    try { showManifest(run, await api.get(`/api/lessons/${run.id}`)); } catch (error) { tell(error); }
   }
 }
 
