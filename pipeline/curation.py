@@ -9,8 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
+from pipeline.decisions import Decisions
 from pipeline.records import Record
-from pipeline.selection import SelectionResult, SelectionSpec, authors_preset, select
+from pipeline.selection import Groups, SelectionResult, SelectionSpec, authors_preset, select
 from pipeline.store import Store
 from pipeline.store.scores import ScoreTable
 
@@ -27,12 +30,13 @@ class Curation:
     spec: SelectionSpec
     table: ScoreTable
     result: SelectionResult
-    decisions: dict[int, str]
+    decisions: Decisions
+    groups: Groups | None = None
 
     @property
     def kept_ids(self) -> list[int]:
         """Ids of kept records in file order."""
-        return [int(i) for i in self.table.ids[self.result.kept]]
+        return self.table.ids[self.result.kept].tolist()
 
     def best_of(self, record: Record) -> tuple[int, ...]:
         """Index of the answer to use for each turn: the best scored candidate, the first where nothing is scored."""
@@ -58,8 +62,17 @@ def curate(store: Store, dataset_id: int, name: str | None = None, *, spec: Sele
         name, spec = spec_of(store, dataset_id, name)
     spec = with_keys(store, dataset_id, spec)
     table = store.scores.table(dataset_id, spec.question_key, spec.answer_key)
-    decisions = store.actions.decisions(dataset_id)
-    return Curation(dataset_id, name or "", spec, table, select(table, spec, decisions), decisions)
+    decisions, groups = store.actions.decisions(dataset_id), groups_for(store, dataset_id, spec)
+    return Curation(dataset_id, name or "", spec, table, select(table, spec, decisions, groups=groups), decisions, groups)
+
+
+def groups_for(store: Store, dataset_id: int, spec: SelectionSpec) -> Groups | None:
+    """The clusters a spec needs for its cap per cluster or its choice for variety; None where it asks for neither, or none were made."""
+    if spec.per_cluster is None and spec.diverse is None:
+        return None
+    from pipeline.signals.map import groups
+
+    return groups(store, dataset_id)
 
 
 def with_keys(store: Store, dataset_id: int, spec: SelectionSpec) -> SelectionSpec:
@@ -77,9 +90,9 @@ def funnel(store: Store, dataset_id: int, view: Curation | None = None) -> dict[
     """
     view = view or curate(store, dataset_id)
     imported = len(view.table)
-    scored = int((~(view.table.question != view.table.question)).sum())
-    kept = set(view.kept_ids)
-    rewritten = len({record_id for record_id, *_ in store.rewrites.accepted(dataset_id)} & kept)
+    scored = int((~np.isnan(view.table.question)).sum())
+    kept = view.table.ids[view.result.kept]
+    rewritten = int(np.isin(np.unique([record_id for record_id, *_ in store.rewrites.accepted(dataset_id)]), kept).sum())
     exports = [job for job in store.jobs.recent(dataset_id=dataset_id, kinds=("export",), limit=50) if job.state == "done"]
     exported = max(exports, key=lambda job: job.id).result.get("records") if exports else None
     if not scored:

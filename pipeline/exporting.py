@@ -3,6 +3,7 @@
     data.json         the records, one answer a turn, accepted rewrites in place
     images/…          the images under the paths the records name, byte for byte as imported
     provenance.jsonl  one line for each text that differs from the import, and for each answer chosen among several
+    README.md         a dataset card that says the same in words
     manifest.json     counts, scorer keys, selection, decisions, versions, sha256 of every other file; written last
 
 Streams; appears whole or not at all; overwrites nothing.
@@ -12,14 +13,12 @@ from __future__ import annotations
 
 import errno
 import json
-import platform
 import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
@@ -27,6 +26,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from pipeline.curated_records import CuratedRecord, stream
 from pipeline.curation import Curation, curate
+from pipeline.dataset_card import CARD, checked_license, dataset_card
+from pipeline.decisions import Decisions
 from pipeline.errors import DataError, SettingError, StoreError
 from pipeline.export_names import ImageNames
 from pipeline.export_target import ExportTarget, FolderTarget, ZipTarget, free_place
@@ -35,6 +36,7 @@ from pipeline.records import Record
 from pipeline.selection import REASONS, SelectionSpec, funnel_counts
 from pipeline.store import Store
 from pipeline.store.datasets import Dataset
+from pipeline.versions import versions
 from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -49,26 +51,29 @@ Progress = Callable[[int, int, str], None]
 
 
 def run(context: "JobContext") -> dict[str, Any]:
-    """Handler of "export" jobs: {"selection": name or None, "to": folder or "", "zip": bool} → where it lies, with counts."""
+    """Handler of "export" jobs: {"selection": name or None, "to": folder or "", "zip": bool, "license": text} → where it lies, with counts."""
     params = context.params
     if context.job.dataset_id is None:
         raise SettingError("no data set was named", hint="Choose the data set to export.")
-    for name in ("selection", "to"):
+    for name in ("selection", "to", "license"):
         told = params.get(name)
         if told is not None and (not isinstance(told, str) or "\0" in told):
-            raise SettingError(f"the export's {name} is not a text", hint="Give the selection's name and the folder as texts.")
+            raise SettingError(f"the export's {name} is not a text", hint="Give the selection's name, the folder and the licence as texts.")
     to = Path(params["to"]).expanduser() if params.get("to") else None
     return export(context.store, context.workspace, context.job.dataset_id, params.get("selection") or None, to, bool(params.get("zip")),
-                  lambda done, total, stage: context.step(done, total, stage))
+                  lambda done, total, stage: context.step(done, total, stage), license=params.get("license") or "")
 
 
 def export(store: Store, workspace: Workspace, dataset_id: int, selection: str | SelectionSpec | None, to: Path | None, as_zip: bool,
-           progress: Progress = lambda done, total, stage: None) -> dict[str, Any]:
+           progress: Progress = lambda done, total, stage: None, *, license: str = "") -> dict[str, Any]:
     """Write one selection and return {"path", "records", "images", …}. `to` None means the workspace's exports folder.
+
+    `license` is an identifier such as "cc-by-4.0" for the dataset card; "" says that it is unknown.
 
     `selection` None is the one that is open in the screen; before anything was scored or decided, the whole data set.
     Raises SettingError where nothing is kept, NotFound for an unknown selection, StoreError where the place can't be written.
     """
+    license = checked_license(license)
     dataset = store.datasets.get(dataset_id)
     choice = _choose(store, dataset_id, selection)
     if not choice.ids:
@@ -82,7 +87,10 @@ def export(store: Store, workspace: Workspace, dataset_id: int, selection: str |
         job = _Export(store, workspace, dataset_id, choice, target, progress)
         job.write_records()
         job.write_images()
-        manifest = _manifest(store, dataset, choice, job)
+        manifest = _manifest(store, dataset, choice, job) | {"license": license}
+        with target.text(CARD) as file:
+            file.write(dataset_card(manifest, license=license))
+        manifest["files"] = {name: {"sha256": sha, "bytes": size} for name, (sha, size) in target.files.items()}
         with target.text(MANIFEST) as file:
             json.dump(manifest, file, ensure_ascii=False, indent=1, allow_nan=False)
         path = target.finish()
@@ -105,7 +113,7 @@ class _Choice:
     ids: list[int]
     best: dict[int, tuple[int, ...]]
     view: Curation | None
-    decisions: dict[int, str]
+    decisions: Decisions
 
 
 def _choose(store: Store, dataset_id: int, selection: str | SelectionSpec | None) -> _Choice:
@@ -134,10 +142,6 @@ class _Export:
         self.rewrite_keys: Counter[str] = Counter()
         self.turns_with_choice = 0
         self.turns_not_first = 0
-
-    @property
-    def files(self) -> dict[str, tuple[str, int]]:
-        return self._target.files
 
     def write_records(self) -> None:
         with SpooledTemporaryFile(SPOOL_BYTES, "w+", encoding="utf-8") as provenance:
@@ -196,19 +200,18 @@ class _Export:
 def _manifest(store: Store, dataset: Dataset, choice: _Choice, job: _Export) -> dict[str, Any]:
     images = job.images
     return {
-        "made_by": "Align² Studio", "layout": 1, "made_at": datetime.now(UTC).isoformat(timespec="seconds"), "versions": _versions(),
+        "made_by": "Align² Studio", "layout": 1, "made_at": datetime.now(UTC).isoformat(timespec="seconds"), "versions": versions(),
         "dataset": {"name": dataset.name, "source": dataset.source, "records": dataset.record_count,
                     "import": {key: dataset.report[key] for key in ("read", "imported", "skipped_count", "encoding") if key in dataset.report}},
         "selection": {"name": choice.name, "spec": choice.view.spec.as_json() if choice.view else None},
         "scorers": _scorers(store, choice),
         "counts": _counts(choice, dataset, job),
-        "decisions": dict(Counter(choice.decisions.values())),
+        "decisions": dict(Counter(word for _, word in choice.decisions.items())),
         "answers": {"turns_with_several_candidates": job.turns_with_choice, "of_which_not_the_first_was_chosen": job.turns_not_first},
         "rewrites": {"texts": sum(job.origins.values()), "by_part_and_origin": {f"{part}, {origin}": n for (part, origin), n in sorted(job.origins.items())},
                      "keys": dict(job.rewrite_keys), "provenance": PROVENANCE},
         "images": {"folder": IMAGES, "files": job.images_written, "missing_count": len(images.missing), "missing": dict(islice(images.missing.items(), MAX_LISTED)),
                    "renamed_count": len(images.renamed), "renamed": dict(islice(images.renamed.items(), MAX_LISTED))},
-        "files": {name: {"sha256": sha, "bytes": size} for name, (sha, size) in job.files.items()},
     }
 
 
@@ -225,16 +228,6 @@ def _counts(choice: _Choice, dataset: Dataset, job: _Export) -> dict[str, Any]:
         counts["stages"] = funnel_counts(choice.view.table, choice.view.result)
         counts["reasons"] = {label: codes[code] for code, label in REASONS.items() if codes[code]}
     return counts
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in ("pillow", "numpy", "torch", "transformers"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _place(workspace: Workspace, dataset: Dataset, to: Path | None, as_zip: bool) -> Path:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline import jobs
 from pipeline.errors import DataError, SettingError, StoreError
 from pipeline.formats import Format, recognise
 from pipeline.formats.findings import Note, Problem
@@ -84,7 +85,9 @@ def run(context: "JobContext") -> dict[str, Any]:
         return done
     _remove_leftovers(context)
     try:
-        return import_file(context.store, context.workspace, params, progress=lambda n, total, stage: context.step(n, total, stage), job_id=context.job.id)
+        report = import_file(context.store, context.workspace, params, progress=lambda n, total, stage: context.step(n, total, stage), job_id=context.job.id)
+        jobs.submit(context.store, "index", report["dataset_id"], {"name": params.name}, priority=jobs.BESIDE)  # search and cheap columns: the data set can be used before
+        return report
     finally:  # not reached by a kill: then the job starts again and needs the upload still
         _discard_uploads(params, context.workspace)
 

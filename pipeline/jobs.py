@@ -31,6 +31,9 @@ KINDS: dict[str, tuple[str, str]] = {
     # kind → (handler, lane). A new kind of work is one row here and one function `run(context) -> dict`.
     "import": ("pipeline.importing:run", "io"),
     "export": ("pipeline.exporting:run", "io"),
+    "index": ("pipeline.signals.run:index", "io"),
+    "signal": ("pipeline.signals.run:run", "io"),
+    "signal_model": ("pipeline.signals.run:run", "model"),
     "import_ratings": ("pipeline.teaching.exchange.importing:run", "io"),
     "score": ("pipeline.scoring.run:run", "model"),
     "score_text": ("pipeline.scoring.run:score_text", "model"),
@@ -46,6 +49,8 @@ KINDS: dict[str, tuple[str, str]] = {
     "teach": ("pipeline.teaching.reward.run:run", "model"),
 }
 LANES = ("io", "model")
+BESIDE = -1
+"""Priority of what nobody asked for: it waits for everything else and stands in nobody's way."""
 URGENT = 10
 """Priority of little jobs a person waits for; a long job serves them between two batches."""
 
@@ -182,7 +187,9 @@ def wait(store: Store, supervisor: Supervisor, job: Job, *, on_progress: Callabl
 def delete_dataset(store: Store, dataset_id: int) -> None:
     """Remove a data set unless a job works on it. Raises SettingError naming that job."""
     for job in store.jobs.active():
-        if job.dataset_id == dataset_id:
+        if job.dataset_id == dataset_id and job.priority == BESIDE:
+            store.jobs.cancel(job.id)
+        elif job.dataset_id == dataset_id:
             raise SettingError(f"job {job.id} ({job.kind}) is working on this data set", hint="Stop the job first, then delete.")
     store.datasets.delete(dataset_id)
 

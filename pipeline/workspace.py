@@ -27,7 +27,7 @@ class Workspace:
         workspace = cls(Path(root).expanduser().resolve())
         try:
             for folder in (workspace.images_dir, workspace.thumbnails_dir, workspace.uploads_dir, workspace.exports_dir,
-                           workspace.runs_dir, workspace.scorers_dir, workspace.logs_dir, workspace.leases_dir):
+                           workspace.runs_dir, workspace.scorers_dir, workspace.derived_dir, workspace.logs_dir, workspace.leases_dir):
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"the workspace {workspace.root} can't be made: {error.strerror}",
@@ -65,6 +65,11 @@ class Workspace:
     def scorers_dir(self) -> Path:
         """Scorers taught in this workspace, one folder each."""
         return self.root / "scorers"
+
+    @property
+    def derived_dir(self) -> Path:
+        """Arrays and indexes made from the database, one folder a data set. All of it can be made again."""
+        return self.root / "derived"
 
     @property
     def logs_dir(self) -> Path:

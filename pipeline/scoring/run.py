@@ -83,6 +83,8 @@ def _run(context: "JobContext", dataset_id: int, scorers: Sequence[Scorer], hard
                     failed += sum(row.value is None for row in rows)
                 done = min(done + part.records, len(ids))  # a share that a Ray actor died on may count a record again
                 context.step(done, len(ids), "Scoring", part.note or _message(counters))
+    for key in keys.values():
+        context.store.derived.scores(dataset_id, key)  # the arrays of the screen, made here rather than while somebody waits
     told = _facts_told(context, scorers, ids)
     context.step(len(ids), len(ids), "Scoring", f"Done; {told['words']}" if told else "Done")
     return {

@@ -11,12 +11,14 @@ from __future__ import annotations
 from pipeline.store.actions import Actions
 from pipeline.store.database import Database
 from pipeline.store.datasets import Dataset, Datasets
+from pipeline.store.derived import Derived
 from pipeline.store.hazards import Hazards
 from pipeline.store.jobs import Jobs
 from pipeline.store.preference_files import PreferenceFiles
 from pipeline.store.ratings import Ratings
 from pipeline.store.records import RecordFilter, Records
 from pipeline.store.rewrites import Rewrites
+from pipeline.store.saved_views import SavedViews
 from pipeline.store.scorer_verdicts import ScorerVerdicts
 from pipeline.store.scores import Scores, ScoreTable
 from pipeline.store.selections import Selections, StoredSelection
@@ -32,11 +34,13 @@ class Store:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self.database = Database(workspace.database)
-        self.datasets = Datasets(self.database)
+        self.derived = Derived(self.database, workspace.derived_dir)
+        self.datasets = Datasets(self.database, workspace.derived_dir)
         self.records = Records(self.database)
-        self.scores = Scores(self.database)
+        self.scores = Scores(self.database, self.derived)
         self.actions = Actions(self.database)
         self.selections = Selections(self.database)
+        self.saved_views = SavedViews(self.database)
         self.rewrites = Rewrites(self.database)
         self.jobs = Jobs(self.database)
         self.hazards = Hazards(self.database)

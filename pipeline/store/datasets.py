@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pipeline.errors import NotFound, SettingError
@@ -26,8 +28,8 @@ class Dataset:
 
 
 class Datasets:
-    def __init__(self, database: Database) -> None:
-        self._db = database
+    def __init__(self, database: Database, derived: Path) -> None:
+        self._db, self._derived = database, derived
 
     def all(self, *, ready_only: bool = True) -> list[Dataset]:
         """Data sets, oldest first."""
@@ -70,9 +72,10 @@ class Datasets:
         """Remove a data set with everything that points to it. Images stay: other data sets may share them."""
         with self._db.write() as db:
             db.execute("DELETE FROM dataset WHERE id = ?", (dataset_id,))
+        shutil.rmtree(self._derived / str(dataset_id), ignore_errors=True)
 
 
-_SELECT = "SELECT d.*, (SELECT count(*) FROM record r WHERE r.dataset_id = d.id) AS record_count FROM dataset d"
+_SELECT = "SELECT d.* FROM dataset d"
 
 
 def _dataset(row: sqlite3.Row) -> Dataset:

@@ -36,6 +36,7 @@ class Records:
             db.executemany(
                 "INSERT INTO record(dataset_id, row, key, type, type_told, image, turn_count, content_hash, body, search)"
                 " VALUES (:dataset_id, :row, :key, :type, :type_told, :image, :turn_count, :content_hash, :body, :search)", rows)
+            db.execute("UPDATE dataset SET record_count = record_count + ? WHERE id = ?", (len(rows), dataset_id))
         return len(rows)
 
     def get(self, record_id: int) -> Record:

@@ -8,6 +8,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
+import numpy as np
+
 from pipeline.errors import NotFound
 from pipeline.records import Guard, Rewrite
 from pipeline.store.actions import Actions
@@ -64,6 +66,11 @@ class Rewrites:
         """{(record id, turn, candidate, part): text} of rewrites a person accepted or edited: what an export uses. The latest verdict wins."""
         return {(w.record_id, w.turn, w.candidate, w.part): w.edited if w.verdict == "edited" and w.edited is not None else w.text
                 for w in self.all(dataset_id) if w.verdict in ("accepted", "edited")}
+
+    def record_ids(self, dataset_id: int) -> np.ndarray:
+        """Ids (int64, ascending) of records for which the rewriter proposed another text at least once."""
+        return np.array([row[0] for row in self._db.rows("SELECT DISTINCT w.record_id FROM rewrite w JOIN record r ON r.id = w.record_id"
+                                                         " WHERE r.dataset_id = ? AND NOT w.kept ORDER BY w.record_id", (dataset_id,))], np.int64)
 
     def _fold(self, where: str, values: tuple) -> list[Rewrite]:
         rows = self._db.rows(f"SELECT w.*, r.dataset_id FROM rewrite w JOIN record r ON r.id = w.record_id WHERE {where} ORDER BY w.record_id, w.turn, w.part DESC, w.candidate, w.id", values)

@@ -225,4 +225,33 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX decision_action ON decision(action_id);
     CREATE INDEX rewrite_verdict_action ON rewrite_verdict(action_id);
     """,
+    # 4: sets of a million records: counts that needn't be counted, marks on whole filters, saved views
+    """
+    ALTER TABLE dataset ADD COLUMN record_count INTEGER NOT NULL DEFAULT 0;
+    UPDATE dataset SET record_count = (SELECT count(*) FROM record WHERE record.dataset_id = dataset.id);
+    CREATE TABLE score_version (
+        dataset_id INTEGER NOT NULL REFERENCES dataset(id) ON DELETE CASCADE,
+        key TEXT NOT NULL REFERENCES scorer_key(digest),
+        version INTEGER NOT NULL,
+        PRIMARY KEY (dataset_id, key)
+    ) WITHOUT ROWID;
+    INSERT INTO score_version SELECT DISTINCT r.dataset_id, s.key, 1 FROM score s JOIN record r ON r.id = s.record_id;
+    CREATE TABLE decision_set (
+        action_id INTEGER NOT NULL REFERENCES action(id) ON DELETE CASCADE,
+        verdict TEXT NOT NULL CHECK (verdict IN ('keep', 'drop', 'clear')),
+        size INTEGER NOT NULL,
+        ids BLOB NOT NULL,
+        PRIMARY KEY (action_id)
+    ) WITHOUT ROWID;
+    CREATE TABLE saved_view (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        dataset_id INTEGER NOT NULL REFERENCES dataset(id) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        body TEXT,
+        author TEXT NOT NULL,
+        created_at REAL NOT NULL
+    );
+    CREATE INDEX saved_view_dataset ON saved_view(dataset_id, name, id);
+    CREATE INDEX score_without_number ON score(key, record_id) WHERE value IS NULL;
+    """,
 )

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.errors import NotFound
-from pipeline.records import INSTRUCTION_TYPES, WHOLE, Score, ScorerKey
+from pipeline.records import Score, ScorerKey
 from pipeline.store.database import Database
+from pipeline.store.derived import Best, Derived, ScoreColumn
 from pipeline.store.scorer_verdicts import ScorerVerdicts
 
 
@@ -21,7 +22,7 @@ class ScoreTable:
 
     question: float32, NaN where missing · answer: float32, mean over turns of the best candidate, NaN unless every turn has one ·
     type: uint8 index into INSTRUCTION_TYPES · image: int32, equal numbers share an image, −1 is text-only ·
-    best: list of tuples, index of the best candidate a turn (empty tuple where unscored).
+    best: index of the best candidate a turn (empty tuple where unscored).
     """
 
     ids: np.ndarray
@@ -29,15 +30,15 @@ class ScoreTable:
     image: np.ndarray
     question: np.ndarray
     answer: np.ndarray
-    best: list[tuple[int, ...]]
+    best: Sequence[tuple[int, ...]]
 
     def __len__(self) -> int:
         return len(self.ids)
 
 
 class Scores:
-    def __init__(self, database: Database) -> None:
-        self._db = database
+    def __init__(self, database: Database, derived: Derived) -> None:
+        self._db, self._derived = database, derived
 
     def register(self, key: ScorerKey) -> str:
         """Remember a key and return its digest."""
@@ -52,29 +53,29 @@ class Scores:
             raise NotFound(f"there is no scorer key {digest[:32]!r}", hint="Score the data set first.")
         return ScorerKey(**{name: row[name] for name in ("kind", "model", "adapter", "revision", "precision", "quantization", "image_preparation")})
 
-    def keys(self, dataset_id: int, kind: str) -> list[tuple[ScorerKey, int, int]]:
+    def keys(self, dataset_id: int, kind: str, *, may_lag: bool = False) -> list[tuple[ScorerKey, int, int]]:
         """(key, places scored, places without a number) of one data set, the one that counts first.
 
         That is the one last used or adopted; keys that only a trial has used, and those of scorers that were discarded or whose
         adoption was taken back, come after all others.
         """
         rows = self._db.rows(
-            "SELECT s.key, count(*) AS n, sum(s.value IS NULL) AS failed, max(s.created_at) AS latest, EXISTS (SELECT 1 FROM tried_key t"
-            " WHERE t.dataset_id = ? AND t.key = s.key) AS tried FROM score s JOIN record r ON r.id = s.record_id JOIN scorer_key k ON k.digest = s.key"
-            " WHERE r.dataset_id = ? AND k.kind = ? GROUP BY s.key ORDER BY latest DESC", (dataset_id, dataset_id, kind))
-        found = [(self.key(row["key"]), row) for row in rows]
+            "SELECT v.key, EXISTS (SELECT 1 FROM tried_key t WHERE t.dataset_id = v.dataset_id AND t.key = v.key) AS tried FROM score_version v"
+            " JOIN scorer_key k ON k.digest = v.key WHERE v.dataset_id = ? AND k.kind = ?", (dataset_id, kind))
+        found = [(self.key(row["key"]), self._derived.scores(dataset_id, row["key"], may_lag=may_lag), bool(row["tried"])) for row in rows]
+        found = sorted((one for one in found if one[1].places), key=lambda one: -one[1].latest)
         if len(found) > 1:
             verdicts = ScorerVerdicts(self._db)
             adopted, aside = verdicts.present(kind), verdicts.put_aside(kind)
 
-            def order(one: tuple[ScorerKey, sqlite3.Row]) -> tuple[bool, float]:
-                key, row = one
+            def order(one: tuple[ScorerKey, ScoreColumn, bool]) -> tuple[bool, float]:
+                key, column, tried = one
                 name = (key.adapter, key.revision)
                 present = adopted is not None and name == adopted.names
-                return (row["tried"] or name in aside) and not present, -max(row["latest"], adopted.created_at if present and adopted else 0.0)
+                return (tried or name in aside) and not present, -max(column.latest, adopted.created_at if present and adopted else 0.0)
 
             found.sort(key=order)
-        return [(key, row["n"], row["failed"]) for key, row in found]
+        return [(key, column.places, column.failed) for key, column, _ in found]
 
     def mark_tried(self, dataset_id: int, digest: str) -> None:
         """Remember that a trial is about to score a data set under a key that it has no scores of."""
@@ -98,6 +99,8 @@ class Scores:
         with self._db.write() as db:
             db.executemany("INSERT OR REPLACE INTO score VALUES (?, ?, ?, ?, ?, ?, ?)",
                            [(digest, s.record_id, s.turn, s.candidate, _finite(s.value), s.reason, now) for s in scores])
+            for dataset_id in _datasets_of(db, sorted({s.record_id for s in scores})):
+                db.execute("INSERT INTO score_version VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET version = version + 1", (dataset_id, digest))
 
     def missing(self, dataset_id: int, digest: str) -> list[int]:
         """`missing_ids` as a list."""
@@ -143,49 +146,27 @@ class Scores:
 
     def problems(self, dataset_id: int, digest: str) -> list[tuple[str, int]]:
         """(reason, how many places) of scores that are None, most frequent first."""
+        ids = self._derived.facts(dataset_id).ids
+        if not len(ids):
+            return []
         return [(row[0], row[1]) for row in self._db.rows(
-            "SELECT s.reason, count(*) n FROM score s JOIN record r ON r.id = s.record_id WHERE r.dataset_id = ? AND s.key = ? AND s.value IS NULL"
-            " GROUP BY s.reason ORDER BY n DESC", (dataset_id, digest))]
+            "SELECT s.reason, count(*) n FROM score s INDEXED BY score_without_number JOIN record r ON r.id = s.record_id WHERE r.dataset_id = ? AND s.key = ? AND s.value IS NULL"
+            " AND s.record_id BETWEEN ? AND ? GROUP BY s.reason ORDER BY n DESC", (dataset_id, digest, int(ids[0]), int(ids[-1])))]
 
-    def table(self, dataset_id: int, question_key: str | None, answer_key: str | None) -> ScoreTable:
-        """Arrays over all records of a data set. None as a key gives a column of NaN."""
-        rows = self._db.connection.execute("SELECT id, type, image, turn_count FROM record WHERE dataset_id = ? ORDER BY id", (dataset_id,)).fetchall()
-        n = len(rows)
-        ids = np.fromiter((row[0] for row in rows), np.int64, n)
-        types = np.fromiter((INSTRUCTION_TYPES.index(row[1]) for row in rows), np.uint8, n)
-        numbers: dict[str, int] = {}
-        images = np.fromiter((-1 if row[2] is None else numbers.setdefault(row[2], len(numbers)) for row in rows), np.int32, n)
-        place = {int(record_id): i for i, record_id in enumerate(ids)}
-        question = np.full(n, np.nan, np.float32)
-        if question_key:
-            for record_id, value in self._values(dataset_id, question_key, "record_id, value"):
-                question[place[record_id]] = np.nan if value is None else value
-        answer, best = self._answers(dataset_id, answer_key, place, [row[3] for row in rows])
-        return ScoreTable(ids, types, images, question, answer, best)
+    def table(self, dataset_id: int, question_key: str | None, answer_key: str | None, *, may_lag: bool = False) -> ScoreTable:
+        """Arrays over all records of a data set. None as a key gives a column of NaN. `may_lag`: see `Derived.scores`."""
+        facts = self._derived.facts(dataset_id)
+        columns = [self._derived.scores(dataset_id, key, may_lag=may_lag) if key else None for key in (question_key, answer_key)]
+        question, answer = (np.full(len(facts), np.nan, np.float32) if column is None else column.value for column in columns)
+        return ScoreTable(facts.ids, facts.type, facts.image, question, answer, columns[1].best if columns[1] else Best.nowhere(len(facts)))
 
-    def _values(self, dataset_id: int, digest: str, columns: str):
-        return self._db.connection.execute(
-            f"SELECT {columns} FROM score WHERE key = ? AND record_id IN (SELECT id FROM record WHERE dataset_id = ?) ORDER BY record_id, turn, candidate",
-            (digest, dataset_id))
 
-    def _answers(self, dataset_id: int, digest: str | None, place: dict[int, int], turn_counts: list[int]) -> tuple[np.ndarray, list[tuple[int, ...]]]:
-        answer = np.full(len(place), np.nan, np.float32)
-        best: list[tuple[int, ...]] = [()] * len(place)
-        if not digest:
-            return answer, best
-        tops: dict[int, dict[int, tuple[float, int]]] = {}
-        for record_id, turn, candidate, value in self._values(dataset_id, digest, "record_id, turn, candidate, value"):
-            if value is None or turn == WHOLE:
-                continue
-            turns = tops.setdefault(record_id, {})
-            if turn not in turns or value > turns[turn][0]:  # a tie stays with the earlier candidate
-                turns[turn] = (value, candidate)
-        for record_id, turns in tops.items():
-            i = place[record_id]
-            if len(turns) == turn_counts[i]:
-                answer[i] = sum(value for value, _ in turns.values()) / len(turns)
-                best[i] = tuple(turns[t][1] for t in sorted(turns))
-        return answer, best
+def _datasets_of(db: sqlite3.Connection, record_ids: Sequence[int]) -> set[int]:
+    found: set[int] = set()
+    for start in range(0, len(record_ids), 500):
+        part = record_ids[start:start + 500]
+        found.update(row[0] for row in db.execute(f"SELECT DISTINCT dataset_id FROM record WHERE id IN ({','.join('?' * len(part))})", part))
+    return found
 
 
 def _finite(value: float | None) -> float | None:

@@ -46,6 +46,11 @@ class Selections:
             raise NotFound(f"there is no selection {name[:80]!r}", hint=f"Selections of this data set: {names}.")
         return _selection(row)
 
+    def current(self, dataset_id: int, name: str) -> StoredSelection | None:
+        """The latest version of one name, None where there is none."""
+        row = self._db.row("SELECT * FROM selection WHERE dataset_id = ? AND name = ? ORDER BY id DESC LIMIT 1", (dataset_id, name))
+        return _selection(row) if row else None
+
     def latest(self, dataset_id: int) -> StoredSelection | None:
         """The selection saved last, None before the first."""
         row = self._db.row("SELECT * FROM selection WHERE dataset_id = ? ORDER BY id DESC LIMIT 1", (dataset_id,))

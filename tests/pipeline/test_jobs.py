@@ -158,3 +158,10 @@ def test_a_data_set_in_use_is_not_deleted(store: Store) -> None:
     jobs.submit(store, "score", dataset_id, {})
     with pytest.raises(SettingError, match="working on this data set"):
         jobs.delete_dataset(store, dataset_id)
+
+
+def test_an_index_nobody_asked_for_does_not_stand_in_the_way_of_deleting(store: Store) -> None:
+    dataset_id = store.datasets.create("a", "a.json")
+    index = jobs.submit(store, "index", dataset_id, {}, priority=jobs.BESIDE)
+    jobs.delete_dataset(store, dataset_id)
+    assert store.datasets.find("a") is None and store.jobs.get(index.id).state == "cancelled"
