@@ -6,6 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from pipeline.phrases import counts_images, declines
 from pipeline.rewriting.words import FUNCTION_WORDS, words
 
 MOST_WORDS = 400
@@ -21,10 +22,6 @@ _LIST = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+\S", re.MULTILINE)
 _TO_THE_MODEL = re.compile(
     r"\b(?:ignore|disregard|forget|override)\b[^.?!\n]{0,40}\b(?:above|previous|prior|earlier|instructions?|prompts?|rules|everything)\b"
     r"|\b(?:system prompt|you are now|from now on,? (?:you|answer|act)|pretend (?:to be|that you)|act as (?:a|an|if)|jailbreak)\b", re.IGNORECASE)
-_REFUSAL = re.compile(
-    r"\bas an? (?:ai|artificial|(?:large )?language model)\b|\bi(?:'m| am) (?:sorry|unable|not able)\b|\bi (?:can(?:'|no)t|cannot|can not) (?:see|view|answer|help|assist|look|provide|determine|access|process)\b"
-    r"|\bi apologi[sz]e\b|\bi don'?t have (?:access|the ability)\b|\bno (?:image|picture|photo) was (?:provided|attached|given)\b|\b(?:second|third|fourth|fifth) image\b"
-    r"|\b(?:image|picture|photo) (?:was|is|has)(?: not|n't) (?:been )?(?:provided|attached|given)\b|\bwithout (?:the ability|being able) to (?:see|view)\b", re.IGNORECASE)
 _URL = re.compile(r"\b(?:https?://|www\.)\S+", re.IGNORECASE)
 
 _MORE_ENGLISH = frozenset("not no some any all please one two three many".split())
@@ -47,7 +44,7 @@ class Kept:
 
 def is_refusal(text: str) -> bool:
     """True where the text declines to answer or speaks of images that aren't there."""
-    return bool(_REFUSAL.search(text.replace("’", "'")))
+    return declines(text) or counts_images(text)
 
 
 def reason_to_keep(text: str, part: str) -> Kept | None:
