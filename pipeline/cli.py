@@ -6,12 +6,13 @@ With --json standard output holds exactly one object, errors included; progress 
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from pipeline import cli_ratings, cli_teach, cli_trust
+from pipeline import cli_curate, cli_ratings, cli_teach, cli_trust
 from pipeline.cli_frame import JsonOption, Session, WorkspaceOption, verb
 from pipeline.curation import CURRENT, curate, funnel
 from pipeline.errors import SettingError
@@ -19,7 +20,8 @@ from pipeline.records import INSTRUCTION_TYPES
 from pipeline.selection import ALL, Cut, SelectionSpec, funnel_counts
 
 app = typer.Typer(name="pipeline", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
-                  help="Align² Studio on the command line: import, score, select, rewrite, export, tune, ratings, teach, trial, trust, scorers, judge, compare, doctor.")
+                  help="Align² Studio on the command line: import, score, signal, select, report, rewrite, export, tune, ratings, teach, trial, trust, scorers, judge, compare, doctor.")
+app.add_typer(cli_curate.app)
 app.add_typer(cli_teach.app)
 app.add_typer(cli_ratings.app)
 app.add_typer(cli_trust.app)
@@ -98,19 +100,40 @@ def select(session: Session, name: NameArgument, *,
            answer_count: Annotated[int | None, typer.Option(help="Keep this many by the answer score (a type).")] = None,
            together: Annotated[bool, typer.Option("--together/--per-type", help="One cut for all types, or one a type.")] = False,
            per_image: Annotated[int | None, typer.Option(help="At most this many records an image.")] = None,
+           spec: Annotated[Path | None, typer.Option("--spec", metavar="FILE", help="Settings as JSON, as a report or a manifest has them; in place of all options above.")] = None,
            save_as: Annotated[str, typer.Option("--save-as", help="Name to store the selection under.")] = CURRENT) -> dict[str, Any]:
     """Cut both stages and store the selection; no model runs."""
     dataset = session.store.datasets.get(name)
-    groups = (ALL,) if together else INSTRUCTION_TYPES
-    question = _cut("question", question_share, question_value, question_count)
-    answer = _cut("answer", answer_share, answer_value, answer_count)
-    spec = SelectionSpec({g: question for g in groups}, {g: answer for g in groups}, per_type=not together, per_image=per_image)
-    view = curate(session.store, dataset.id, save_as, spec=spec)
+    if spec is not None and any(told is not None for told in (question_share, answer_share, question_value, answer_value, question_count, answer_count, per_image)):
+        raise SettingError("both --spec and cuts were given", hint="Leave out one of them.")
+    if spec is None:
+        groups = (ALL,) if together else INSTRUCTION_TYPES
+        question = _cut("question", question_share, question_value, question_count)
+        answer = _cut("answer", answer_share, answer_value, answer_count)
+        wanted = SelectionSpec({g: question for g in groups}, {g: answer for g in groups}, per_type=not together, per_image=per_image)
+    else:
+        wanted = _spec_of(session, spec)
+    view = curate(session.store, dataset.id, save_as, spec=wanted)
     if view.spec.question_key is None and view.spec.answer_key is None:
         raise SettingError(f"{dataset.name} has no scores yet", hint=f"Run: python -m pipeline score {dataset.name}")
-    session.store.selections.save(dataset.id, save_as, spec.as_json(), author="command line")
+    session.store.selections.save(dataset.id, save_as, wanted.as_json(), author="command line")
     return {"dataset": dataset.name, "selection": save_as, "kept": len(view.kept_ids), "records": len(view.table), "cuts": view.result.cuts,
             "by_type": funnel_counts(view.table, view.result), "kept_ids": [record.key for record in session.store.records.many(view.kept_ids)] if session.as_json else None}
+
+
+def _spec_of(session: Session, file: Path) -> SelectionSpec:
+    """A selection from a file. Raises SettingError for what is none, NotFound where its scorers have scored nothing here."""
+    try:
+        data = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise SettingError(f"{file} can't be read as JSON: {error}", hint="Save the settings of a report, or a manifest's selection, as they are.") from error
+    if not isinstance(data, dict):
+        raise SettingError(f"{file} holds no selection", hint="A selection is an object with question and answer cuts.")
+    spec = SelectionSpec.from_json(data)
+    for digest in (spec.question_key, spec.answer_key):
+        if digest is not None:
+            session.store.scores.key(digest)
+    return spec
 
 
 def _cut(stage: str, share: float | None, value: float | None, count: int | None) -> Cut:
@@ -140,10 +163,11 @@ def rewrite(session: Session, name: NameArgument, *, selection: SelectionOption 
 @app.command()
 @verb
 def export(session: Session, name: NameArgument, *, to: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write into; made where missing.")],
-           selection: SelectionOption = None, zip: Annotated[bool, typer.Option("--zip", help="One .zip instead of a folder.")] = False) -> dict[str, Any]:
-    """Write the curated set as LLaVA JSON with its images and a manifest."""
+           selection: SelectionOption = None, zip: Annotated[bool, typer.Option("--zip", help="One .zip instead of a folder.")] = False,
+           license: Annotated[str, typer.Option("--license", help="Licence of the data for its card, such as cc-by-4.0.")] = "") -> dict[str, Any]:
+    """Write the curated set as LLaVA JSON with its images, a data set card and a manifest."""
     dataset = session.store.datasets.get(name)
-    job = session.run("export", dataset.id, {"selection": selection, "to": str(to.resolve()), "zip": zip})
+    job = session.run("export", dataset.id, {"selection": selection, "to": str(to.resolve()), "zip": zip, "license": license})
     return {"dataset": dataset.name, **job.result}
 
 

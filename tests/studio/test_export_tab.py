@@ -164,8 +164,8 @@ def test_a_folder_is_listed_with_its_manifest_but_not_served(context: StudioCont
 def test_the_list_of_checksums_starts_with_what_is_no_image_and_is_cut(context: StudioContext, dataset: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api, "CHECKSUMS_SHOWN", 4)
     told = api.manifest(context, exported(context, dataset, selection="half").id)
-    assert len(told["files"]) == 4 and told["files_total"] == 7  # data, provenance, five images
-    assert {entry["name"] for entry in told["files"][:2]} == {"data.json", "provenance.jsonl"}
+    assert len(told["files"]) == 4 and told["files_total"] == 8  # data, provenance, card, five images
+    assert {entry["name"] for entry in told["files"][:3]} == {"README.md", "data.json", "provenance.jsonl"}
 
 
 def test_an_export_that_is_gone_from_the_disk_says_so(context: StudioContext, dataset: int) -> None:
