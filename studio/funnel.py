@@ -13,7 +13,7 @@ from pipeline.store import Store
 from studio.score_tables import tables_of
 
 _SIGNATURE = """
-SELECT (SELECT count(*) FROM record WHERE dataset_id = :id), (SELECT max(id) FROM action WHERE dataset_id = :id),
+SELECT (SELECT record_count FROM dataset WHERE id = :id), (SELECT total(version) FROM score_version WHERE dataset_id = :id), (SELECT max(id) FROM action WHERE dataset_id = :id),
        (SELECT max(id) FROM selection WHERE dataset_id = :id), (SELECT max(id) FROM rewrite),
        (SELECT total(done) || '/' || count(ended_at) FROM job WHERE dataset_id = :id)
 """

@@ -11,10 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipeline.errors import SettingError, StudioError
+from pipeline.jobs import BESIDE
 from pipeline.settings import default_workspace
 from pipeline.workspace import Workspace
 from studio import uploads
-from studio.context import open_context
+from studio.context import StudioContext, open_context
 from studio.security import LOOPBACK_HOSTS, is_loopback
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ def main(argv: list[str] | None = None, *, started_at: float | None = None) -> i
             from studio.demo import bring_demo
 
             bring_demo(context)
+        index_what_is_not(context)
         from studio.server import create_app, serve
 
         app = create_app(context, hosts=(*LOOPBACK_HOSTS, *wish.allow_host))
@@ -63,13 +65,21 @@ def main(argv: list[str] | None = None, *, started_at: float | None = None) -> i
     return 0
 
 
+def index_what_is_not(context: StudioContext) -> None:
+    """Queue the index of data sets that have none: those of an earlier version, and those whose derived files were deleted."""
+    queued = {job.dataset_id for job in context.store.jobs.active("io") if job.kind == "index"}
+    for dataset in context.store.datasets.all():
+        if dataset.id not in queued and not context.store.derived.text_index(dataset.id).ready:
+            context.submit("index", dataset.id, {"name": dataset.name}, priority=BESIDE)
+
+
 def listen(host: str, port: int, allowed: list[str]) -> socket.socket:
     """Take the port before anything slow happens. Raises SettingError where it is refused or taken."""
     if not is_loopback(host) and not allowed:
         raise SettingError(f"listening on {host} would open the studio to other machines, and it has no passwords",
                            hint="Stay on 127.0.0.1, or name who may call it with --allow-host NAME behind a proxy that checks who asks.")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named, because asyncio sends small answers at once (TCP_NODELAY) only then: 45 ms a request
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))

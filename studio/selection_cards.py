@@ -1,21 +1,24 @@
-"""How records look on the Select tab: which ones, in which order, with which scores, decided by what.
+"""How records look on the Select tab: with which scores, decided by what, and all that is known of one.
 
-Reads a Curation and the store; writes nothing. Texts go out verbatim (long ones cut, and said so); the page shows them as text.
+Reads a Curation and the store; writes nothing. Which records a list holds is the matter of studio.record_lists. Texts go out verbatim (long ones cut, and said so); the page shows them as text.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from pipeline.curation import Curation
+from pipeline.record_query import SHOWS
 from pipeline.records import INSTRUCTION_TYPES, TYPE_LABELS, WHOLE, Record, Score
-from pipeline.selection import ALL, BY_HAND_DROPPED, BY_HAND_KEPT, STAGES, borderline, funnel_counts
-from pipeline.store import RecordFilter, Store
+from pipeline.selection import ALL, BY_HAND_DROPPED, BY_HAND_KEPT, STAGES, borderline, by_type, funnel_counts
+from pipeline.store import Store
 from studio.api.shapes import card_shape, record_shape
+from studio.compared import sides
+from studio.facets import shown
 
 CARD_TEXT = 420
 """Characters of a text that a card carries; the large view has all of it."""
@@ -24,41 +27,6 @@ CARD_TEXT = 420
 def number(value: float | None) -> float | None:
     """A float that JSON can carry: NaN becomes None."""
     return None if value is None or math.isnan(value) else round(float(value), 6)
-
-
-def counts(view: Curation) -> dict[str, int]:
-    """How many records each choice of the grid shows."""
-    masks = {show: shown(view, show) for show in ("kept", "dropped", "hand", "unscored", "all")}
-    return {show: int(mask.sum()) for show, mask in masks.items()}
-
-
-def shown(view: Curation, show: str) -> np.ndarray:
-    """bool (N,): the records a choice of the grid holds."""
-    code = view.result.code
-    if show == "kept":
-        return view.result.kept
-    if show == "dropped":
-        return ~view.result.kept
-    if show == "hand":
-        return (code == BY_HAND_KEPT) | (code == BY_HAND_DROPPED)
-    if show == "unscored":
-        return np.isnan(view.table.question) | np.isnan(view.table.answer)
-    return np.ones(len(view.table), bool)
-
-
-def ordered(store: Store, view: Curation, *, show: str, type: str = "", text: str = "", sort: str = "answer", ascending: bool = False) -> np.ndarray:
-    """Indexes into the table of what the grid shows, in its order. Records without the score come last either way."""
-    mask = shown(view, show)
-    if type:
-        mask = mask & (view.table.type == INSTRUCTION_TYPES.index(type))
-    if text.strip():
-        found = np.asarray(store.records.ids(view.dataset_id, RecordFilter(text=text)), np.int64)
-        mask = mask & np.isin(view.table.ids, found)
-    chosen = np.flatnonzero(mask)
-    if sort == "row":
-        return chosen if ascending else chosen[::-1]
-    scores = (view.table.question if sort == "question" else view.table.answer)[chosen]
-    return chosen[np.argsort(np.where(np.isnan(scores), np.inf, scores if ascending else -scores), kind="stable")]
 
 
 def cards(store: Store, view: Curation, ids: Sequence[int]) -> list[dict[str, Any]]:
@@ -89,7 +57,7 @@ def standing(view: Curation, record_id: int) -> dict[str, Any]:
     """Scores of one record and what the selection makes of it."""
     at = int(view.table.ids.searchsorted(record_id))
     return {"question_score": number(view.table.question[at]), "answer_score": number(view.table.answer[at]), "kept": bool(view.result.kept[at]),
-            "reason": view.result.reason(at), "by_hand": view.decisions.get(record_id)}
+            "reason": view.result.reason(at), "code": int(view.result.code[at]), "by_hand": view.decisions.get(record_id)}
 
 
 def detail(store: Store, view: Curation, record: Record) -> dict[str, Any]:
@@ -108,7 +76,49 @@ def detail(store: Store, view: Curation, record: Record) -> dict[str, Any]:
     return {**record_shape(record), "conversation": conversation, **standing(view, record.id), "question_why": question.reason if question else ""}
 
 
-def borders(view: Curation, *, count: int = 6) -> dict[str, dict[str, dict[str, list[int]]]]:
+def every_score(store: Store, record_id: int) -> list[dict[str, Any]]:
+    """Every stored score of a record under every key: {key, kind, label, turn, candidate, score, why}; turn -1 is the whole record."""
+    keys: dict[str, Any] = {}
+    rows = []
+    for digest, score in store.scores.of_record(record_id):
+        key = keys.setdefault(digest, store.scores.key(digest))
+        rows.append({"key": digest, "kind": key.kind, "label": key.label, "turn": score.turn, "candidate": score.candidate, "score": number(score.value), "why": score.reason})
+    return rows
+
+
+def history_of(store: Store, dataset_id: int, record_id: int) -> list[dict[str, Any]]:
+    """Every mark a person put on a record, newest first: who, when, alone or with others, undone or not."""
+    marks = dict(store.actions.marks_of(record_id))
+    return [{"id": a.id, "verdict": marks[a.id], "detail": a.detail, "author": a.author, "created_at": a.created_at, "undone": a.undone}
+            for a in store.actions.history(dataset_id, limit=None) if a.id in marks]
+
+
+def provenance(store: Store, record: Record) -> dict[str, Any]:
+    """Where a record came from: file, row, format, whether its type was told, and its content's digest."""
+    dataset = store.datasets.get(record.dataset_id)
+    return {"file": dataset.report.get("file") or dataset.source, "row": record.row, "key": record.key, "format": dataset.report.get("format", ""), "imported_at": dataset.created_at,
+            "type_told": record.type_told, "images": list(record.image_paths), "content": record.content_hash}
+
+
+def rewrites_of(store: Store, record_id: int) -> list[dict[str, Any]]:
+    """Proposed rewrites of a record and what became of each."""
+    return [{"id": w.id, "turn": w.turn, "candidate": w.candidate, "part": w.part, "text": w.edited if w.verdict == "edited" and w.edited is not None else w.text,
+             "kept": w.kept, "reason": w.reason, "verdict": w.verdict} for w in store.rewrites.of_record(record_id)]
+
+
+def signals_at(columns: Mapping[str, Any], place: int) -> list[dict[str, Any]]:
+    """The value of each column at one record: {name, label, unit, help, value}; None where it is missing."""
+    rows = []
+    for name, stored in columns.items():
+        raw, kind = stored.array[place], stored.column.kind
+        value: Any = number(float(raw)) if kind == "number" else None if kind == "flag" and raw > 1 else bool(raw) if kind == "flag" else int(raw)
+        if kind == "category":
+            value = stored.values[int(raw)] if raw >= 0 else None
+        rows.append({"name": name, "label": stored.column.label, "kind": kind, "unit": stored.column.unit, "help": stored.column.help, "value": value})
+    return rows
+
+
+def borders(view: Curation, *, count: int = 12) -> dict[str, dict[str, dict[str, list[int]]]]:
     """{stage: {group: {"above": ids, "below": ids}}}, nearest to the cut first."""
     found: dict[str, dict[str, dict[str, list[int]]]] = {}
     for stage in STAGES:
@@ -120,9 +130,21 @@ def borders(view: Curation, *, count: int = 6) -> dict[str, dict[str, dict[str, 
 
 
 def effects(view: Curation) -> dict[str, Any]:
-    """What a selection does, in numbers: the funnel by type and in all, the scores at which it cuts, the borderline."""
-    return {"cuts": {stage: {group: number(value) for group, value in view.result.cuts[stage].items()} for stage in STAGES},
-            "funnel": funnel_counts(view.table, view.result), "counts": counts(view), "borderline": borders(view)}
+    """What a selection does, in numbers: the funnel by type and in all, the scores at which it cuts (unrounded: a cut at such a score keeps the same records), the borderline."""
+    return {"cuts": {stage: dict(view.result.cuts[stage]) for stage in STAGES}, "answered": answered(view),
+            "funnel": funnel_counts(view.table, view.result), "borderline": borders(view), "counts": {show: int(shown(view, show).sum()) for show in SHOWS},
+            "hand": hand_counts(view)}
+
+
+def answered(view: Curation) -> dict[str, int]:
+    """{group: records that passed the question cut and have an answer score}: what a share of the answer stage is a share of."""
+    members = by_type(view.table, view.result.passed_question & ~np.isnan(view.table.answer))
+    return {**members, ALL: sum(members.values())}
+
+
+def hand_counts(view: Curation) -> dict[str, list[int]]:
+    """{"keep", "drop": records marked by hand, a number a type in the order of INSTRUCTION_TYPES}."""
+    return {word: np.bincount(view.table.type[view.result.code == code], minlength=len(INSTRUCTION_TYPES)).tolist() for word, code in (("keep", BY_HAND_KEPT), ("drop", BY_HAND_DROPPED))}
 
 
 def unscored(store: Store, view: Curation) -> dict[str, dict[str, Any]]:
@@ -138,13 +160,12 @@ def unscored(store: Store, view: Curation) -> dict[str, dict[str, Any]]:
 
 def comparison(left: Curation, right: Curation, *, examples: int = 3) -> dict[str, Any]:
     """Two selections of one data set: kept in both, only in the first, only in the second, in neither; by type and in all."""
-    masks = {"both": left.result.kept & right.result.kept, "left": left.result.kept & ~right.result.kept,
-             "right": ~left.result.kept & right.result.kept, "neither": ~left.result.kept & ~right.result.kept}
+    masks = sides(left, right)
     types = left.table.type
     rows = [{"group": group, "label": TYPE_LABELS.get(group, "All types"), "of": int(members.sum()),
              **{name: int((mask & members).sum()) for name, mask in masks.items()}}
             for group, members in ((g, types == INSTRUCTION_TYPES.index(g) if g != ALL else np.ones(len(types), bool)) for g in (*INSTRUCTION_TYPES, ALL))]
-    return {"rows": rows, "examples": {name: [int(i) for i in left.table.ids[_spread(masks[name], examples)]] for name in ("left", "right")}}
+    return {"rows": rows, "examples": {name: [int(i) for i in left.table.ids[_spread(masks[name], examples)]] for name in masks}}
 
 
 def _spread(mask: np.ndarray, count: int) -> np.ndarray:

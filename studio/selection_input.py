@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.errors import NotFound, SettingError
 from pipeline.records import INSTRUCTION_TYPES
-from pipeline.selection import ALL, STAGES, Cut, SelectionSpec
+from pipeline.selection_spec import ALL, LARGEST_SEED, STAGES, Cut, Diverse, SelectionSpec
 from pipeline.store import Store
 
 MAX_ID = 2**53
@@ -73,17 +73,25 @@ def read_spec(store: Store, dataset_id: int, data: Any) -> SelectionSpec:
         raise SettingError(f"{_shown(per_type)} is neither true nor false", hint="Choose per type or together.", place="per_type")
     groups = INSTRUCTION_TYPES if per_type else (ALL,)
     cuts = {stage: _cuts(data.get(stage), stage, groups) for stage in STAGES}
-    per_image = data.get("per_image")
-    if per_image is not None:
-        check_per_image(per_image)
+    caps = {f"per_{noun}": _cap(data.get(f"per_{noun}"), noun) for noun in ("image", "cluster")}
+    seed = whole(0 if data.get("seed") is None else data["seed"], "seed", most=LARGEST_SEED)
     keys = {f"{kind}_key": _key(store, data.get(f"{kind}_key"), kind) for kind in STAGES}
-    return SelectionSpec(**cuts, per_type=per_type, per_image=per_image, **keys)
+    return SelectionSpec(**cuts, **caps, per_type=per_type, diverse=_diverse(data.get("diverse")), seed=seed, **keys)
 
 
-def check_per_image(per_image: Any) -> None:
-    """Raises SettingError unless this is a usable cap per image."""
-    if isinstance(per_image, bool) or not isinstance(per_image, int) or not 1 <= per_image <= LARGEST_AMOUNT:
-        raise SettingError(f"{_shown(per_image)} is no cap per image", hint="Use a whole number of 1 or more, or leave the field empty.", place="per_image")
+def _cap(cap: Any, noun: str) -> int | None:
+    if cap is not None and (isinstance(cap, bool) or not isinstance(cap, int) or not 1 <= cap <= LARGEST_AMOUNT):
+        raise SettingError(f"{_shown(cap)} is no cap per {noun}", hint="Use a whole number of 1 or more, or leave the field empty.", place=f"per_{noun}")
+    return cap
+
+
+def _diverse(data: Any) -> Diverse | None:
+    if data is None:
+        return None
+    if not isinstance(data, Mapping) or "method" not in data:
+        raise SettingError(f"{_shown(data)} is no choice for variety", hint='It is like {"method": "kcenter", "mode": "share", "amount": 0.5}.', place="diverse")
+    _amount(data.get("amount"), "diverse")
+    return Diverse.from_json(data)
 
 
 def _cuts(data: Any, stage: str, groups: tuple[str, ...]) -> dict[str, Cut]:
@@ -97,15 +105,20 @@ def _cuts(data: Any, stage: str, groups: tuple[str, ...]) -> dict[str, Cut]:
 def _cut(data: Any, place: str) -> Cut:
     if not isinstance(data, Mapping):
         raise SettingError(f"{_shown(data)} is no cut", hint='A cut is like {"mode": "share", "amount": 0.3}.', place=place)
-    amount = data.get("amount")
+    mode = data.get("mode")
+    amount = 1.0 if mode == "pass" and data.get("amount") is None else _amount(data.get("amount"), place)
+    try:
+        return Cut(mode, amount)
+    except SettingError as error:
+        raise SettingError(error.message, hint=error.hint, place=place) from error
+
+
+def _amount(amount: Any, place: str) -> float:
     if isinstance(amount, bool) or not isinstance(amount, (int, float)) or amount != amount:
         raise SettingError(f"{_shown(amount)} is no number for a cut", hint="Type a plain number, for example 30.", place=place)
     if not -LARGEST_AMOUNT <= amount <= LARGEST_AMOUNT:
         raise SettingError(f"{_shown(amount)} is too large for a cut", hint=f"Stay within ±{LARGEST_AMOUNT:,.0f}.", place=place)
-    try:
-        return Cut(data.get("mode"), amount)
-    except SettingError as error:
-        raise SettingError(error.message, hint=error.hint, place=place) from error
+    return amount
 
 
 def _key(store: Store, digest: Any, kind: str) -> str | None:

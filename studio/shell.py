@@ -10,8 +10,6 @@ from studio.island import island
 from studio.tabs import build_tab, present_tabs
 
 TITLE = "Align² Studio"
-TEACH_ROOMS = ("rate", "agreement", "exchange", "train", "trial", "trust")
-"""Style sheets of the rooms of the Teach tab; their modules are imported by its own."""
 
 
 def build_blocks(context: StudioContext) -> gr.Blocks:
@@ -27,7 +25,7 @@ def build_blocks(context: StudioContext) -> gr.Blocks:
 def page_head() -> str:
     """Elements of the page's head: style sheet, theme before first paint, the island modules. All from this server."""
     names = ["studio", "header", "viewer", "explain", *(tab.id for tab in present_tabs())]
-    names += [f"teach/{room}" for room in TEACH_ROOMS]
+    names += [f"{tab.id}/{sheet.stem}" for tab in present_tabs() for sheet in sorted((assets_dir() / "css" / tab.id).glob("*.css"))]  # parts of a tab; their modules are imported by its own
     styles = [f'<link rel="stylesheet" href="/studio/css/{name}.css">' for name in names if (assets_dir() / "css" / f"{name}.css").is_file()]
     scripts = [f'<script type="module" src="/studio/js/{name}.js"></script>' for name in names if "/" not in name and (assets_dir() / "js" / f"{name}.js").is_file()]
     return "\n".join(('<link rel="icon" type="image/svg+xml" href="/studio/logo.svg">', '<script src="/studio/js/early.js"></script>', *styles, *scripts))

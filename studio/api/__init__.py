@@ -15,7 +15,7 @@ from studio.context import StudioContext
 
 ROUTERS: tuple[str, ...] = (
     "state", "datasets", "records", "jobs", "uploads", "imports",
-    "scores", "agreement", "comparisons", "explain", "selections", "rewrites", "exports", "runs",
+    "scores", "agreement", "comparisons", "explain", "selections", "record_lists", "decisions", "solver", "signals", "map", "rewrites", "exports", "reports", "runs",
     "ratings", "rating_agreement", "rating_exchange", "lessons", "trials", "trust",
 )
 

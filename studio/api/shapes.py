@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from typing import Annotated, Any
+from urllib.parse import unquote
 
-from fastapi import Path, Query
+from fastapi import Body, Depends, Header, Path, Query
 
 from pipeline.records import TYPE_LABELS, Job, Record
 from pipeline.store import Dataset
@@ -17,6 +18,19 @@ Id = Annotated[int, Path(ge=0, le=MAX_ID)]
 """A row's number in a path."""
 QueryId = Annotated[int, Query(ge=0, le=MAX_ID)]
 """A row's number in a query."""
+Sent = Annotated[Any, Body()]
+"""A JSON body of any shape; the function behind the route says what is wrong with it."""
+NOBODY = "screen"
+"""Author of what is done by somebody who gave no name."""
+
+
+def _person(x_align_person: Annotated[str, Header(max_length=600)] = "") -> str:
+    name = "".join(c for c in unquote(x_align_person) if c.isprintable()).strip()
+    return name[:60] or NOBODY
+
+
+Person = Annotated[str, Depends(_person)]
+"""Who says so: the name a person gave on their page. A label beside what they do, never a right."""
 
 
 def job_shape(job: Job, *, full: bool = False) -> dict[str, Any]:

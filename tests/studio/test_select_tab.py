@@ -15,10 +15,13 @@ from pipeline.errors import NotFound, SettingError
 from pipeline.records import INSTRUCTION_TYPES, WHOLE, Score
 from pipeline.selection import ALL, authors_preset, shares
 from pipeline.workspace import Workspace
+from studio.api import decisions, record_lists
 from studio.api import selections as api
 from studio.context import StudioContext, open_context
 from studio.score_tables import tables_of
 from tests.studio.seeding import HOSTILE, scorer_key, seed_dataset, seed_scores
+
+WHO = "Maria"
 
 
 @pytest.fixture
@@ -65,6 +68,10 @@ def cut(mode: Any, amount: Any) -> dict[str, Any]:
     return {**spec_json(), "question": {ALL: {"mode": mode, "amount": amount}}}
 
 
+def page_of(context: StudioContext, dataset_id: int, *, by: str = "answer", ascending: bool = False, offset: int = 0, limit: int = 48, **query: Any) -> dict[str, Any]:
+    return record_lists.page(context, {"dataset": dataset_id, "query": query, "sort": {"by": by, "ascending": ascending}, "offset": offset, "limit": limit})
+
+
 def ids_of(context: StudioContext, dataset_id: int) -> list[int]:
     return context.store.records.ids(dataset_id)
 
@@ -91,15 +98,19 @@ def test_overview_is_json_without_nan(context: StudioContext, scored: int) -> No
     json.dumps(api.overview(context, scored), allow_nan=False)
 
 
-def test_columns_hold_every_record_in_file_order(context: StudioContext, scored: int) -> None:
-    blob, n = api.columns(context, scored), 30
-    assert len(blob) == 21 * n
-    assert np.frombuffer(blob, "<f8", n).tolist() == ids_of(context, scored)
-    question = np.frombuffer(blob, "<f4", n, 8 * n)
-    assert np.isnan(question[:2]).all() and question[2:].tolist() == list(range(2, 30))
-    assert np.frombuffer(blob, "<f4", n, 12 * n)[2] == np.float32(2.1)
-    assert np.frombuffer(blob, "<i4", n, 16 * n)[-1] == -1
-    assert np.frombuffer(blob, "u1", n, 20 * n).tolist() == [0, 1, 2] * 10
+def test_binned_counts_hold_every_record_once(context: StudioContext, scored: int) -> None:
+    cells = np.frombuffer(api.binned(context, scored), "<u4").reshape(1, 3, 257, 257)[0]
+    assert cells.sum(axis=(1, 2)).tolist() == [10, 10, 10]
+    assert cells[:, 256, 256].tolist() == [1, 1, 0]  # the first two have no score at all
+    axis = api.overview(context, scored)["axes"]["question"]
+    bins = [int((place - axis["low"]) * 256 / (axis["high"] - axis["low"])) for place in range(2, 30)]
+    assert np.flatnonzero(cells.sum(axis=(0, 2))[:256]).tolist() == sorted(set(bins))
+
+
+def test_binned_counts_tell_what_was_decided_by_hand_apart(context: StudioContext, scored: int) -> None:
+    decisions.decide(context, {"dataset": scored, "records": ids_of(context, scored)[4:6], "verdict": "drop"}, WHO)
+    every, marked = np.frombuffer(api.binned(context, scored), "<u4").reshape(2, 3, 257, 257)
+    assert every.sum() == 30 and marked.sum(axis=(1, 2)).tolist() == [0, 1, 1]
 
 
 # --- cuts
@@ -115,13 +126,13 @@ def test_preview_counts_exactly_and_stores_nothing(context: StudioContext, score
 def test_borderline_lists_the_records_next_to_the_cut_nearest_first(context: StudioContext, scored: int) -> None:
     near = api.preview(context, {"dataset": scored, "spec": spec_json(0.5, 0.5)})["borderline"]["question"][ALL]
     ids = ids_of(context, scored)
-    assert near == {"above": ids[16:22], "below": ids[15:9:-1]}
+    assert near == {"above": ids[16:28], "below": ids[15:3:-1]}
 
 
 def test_working_cuts_are_stored_once_and_seen_by_the_rest_of_the_product(context: StudioContext, scored: int) -> None:
     spec = spec_json(0.25, 1.0)
-    assert api.set_current(context, {"dataset": scored, "spec": spec})["stored"] is True
-    assert api.set_current(context, {"dataset": scored, "spec": spec})["stored"] is False
+    assert api.set_current(context, {"dataset": scored, "spec": spec}, WHO)["stored"] is True
+    assert api.set_current(context, {"dataset": scored, "spec": spec}, WHO)["stored"] is False
     assert [s.name for s in context.store.selections.all(scored)] == [CURRENT]
     assert len(curate(context.store, scored).kept_ids) == 7
     assert api.overview(context, scored)["spec"] == spec
@@ -140,7 +151,7 @@ def test_working_cuts_are_stored_once_and_seen_by_the_rest_of_the_product(contex
 ])
 def test_a_bad_cut_is_told_with_its_place_and_changes_nothing(context: StudioContext, scored: int, spec: Any, place: str) -> None:
     with pytest.raises(SettingError) as told:
-        api.set_current(context, {"dataset": scored, "spec": spec})
+        api.set_current(context, {"dataset": scored, "spec": spec}, WHO)
     assert told.value.place == place and told.value.message and told.value.hint
     assert context.store.selections.all(scored) == []
 
@@ -176,46 +187,46 @@ def test_scores_written_by_another_process_are_seen(context: StudioContext, work
     other = open_context(workspace)
     other.store.scores.add(scorer_key("question").digest, [Score(ids_of(other, scored)[0], WHOLE, WHOLE, 99.0)])
     other.store.close()
-    assert np.frombuffer(api.columns(context, scored), "<f4", 1, 8 * 30)[0] == 99.0
+    assert tables_of(context.store).curate(scored).table.question[0] == 99.0
 
 
 def test_the_table_is_read_once_while_no_score_changes(context: StudioContext, scored: int) -> None:
     tables = tables_of(context.store)
     key = scorer_key("question").digest
-    first = tables.table(scored, key, None)
-    api.decide(context, {"dataset": scored, "records": ids_of(context, scored)[:1], "verdict": "keep"})
-    assert tables.table(scored, key, None) is first
+    first = tables.table(scored, key, None).question
+    decisions.decide(context, {"dataset": scored, "records": ids_of(context, scored)[:1], "verdict": "keep"}, WHO)
+    assert tables.table(scored, key, None).question is first
 
 
 # --- the grid
 
 
 def test_grid_pages_kept_records_best_answer_first(context: StudioContext, scored: int) -> None:
-    api.set_current(context, {"dataset": scored, "spec": spec_json(0.5, 0.5)})
+    api.set_current(context, {"dataset": scored, "spec": spec_json(0.5, 0.5)}, WHO)
     ids = ids_of(context, scored)
-    page = api.record_page(context, scored, limit=3)
+    page = page_of(context, scored, show="kept", limit=3)
     assert [card["id"] for card in page["records"]] == ids[29:26:-1] and (page["total"], page["of"]) == (7, 30)
     card = page["records"][1]
     assert card["best"] == 1 and card["of"] == 2 and card["answer"].startswith("Answer 28.0.1")
     assert (card["question_score"], card["answer_score"], card["kept"], card["reason"]) == (28.0, pytest.approx(28.1), True, "passed both cuts")
-    assert [c["id"] for c in api.record_page(context, scored, offset=6, limit=3)["records"]] == [ids[23]]
-    assert api.record_page(context, scored, offset=10**12)["records"] == []
+    assert [c["id"] for c in page_of(context, scored, show="kept", offset=6, limit=3)["records"]] == [ids[23]]
+    assert page_of(context, scored, offset=10**12)["records"] == []
 
 
 def test_grid_filters_by_decision_type_and_text(context: StudioContext, scored: int) -> None:
     ids = ids_of(context, scored)
-    api.decide(context, {"dataset": scored, "records": [ids[5]], "verdict": "keep"})
-    assert [c["id"] for c in api.record_page(context, scored, show="hand")["records"]] == [ids[5]]
-    assert [c["id"] for c in api.record_page(context, scored, show="unscored", sort="row", ascending=True)["records"]] == ids[:2]
-    assert {c["type"] for c in api.record_page(context, scored, show="all", type="detail")["records"]} == {"detail"}
-    assert [c["id"] for c in api.record_page(context, scored, show="all", text="question 17.0?")["records"]] == [ids[17]]
-    assert api.record_page(context, scored, show="all", text="100% '; DROP TABLE record; --")["total"] == 0
+    decisions.decide(context, {"dataset": scored, "records": [ids[5]], "verdict": "keep"}, WHO)
+    assert [c["id"] for c in page_of(context, scored, show="hand")["records"]] == [ids[5]]
+    assert [c["id"] for c in page_of(context, scored, show="unscored", by="row", ascending=True)["records"]] == ids[:2]
+    assert {c["type"] for c in page_of(context, scored, show="all", types=["detail"])["records"]} == {"detail"}
+    assert [c["id"] for c in page_of(context, scored, show="all", text="question 17.0?")["records"]] == [ids[17]]
+    assert page_of(context, scored, show="all", text="100% '; DROP TABLE record; --")["total"] == 0
 
 
 def test_records_without_a_score_come_last_in_either_order(context: StudioContext, scored: int) -> None:
     ids = ids_of(context, scored)
     for ascending in (False, True):
-        page = api.record_page(context, scored, show="all", sort="question", ascending=ascending, limit=48)
+        page = page_of(context, scored, show="all", by="question", ascending=ascending, limit=48)
         assert [c["id"] for c in page["records"]][-2:] == ids[:2]
 
 
@@ -223,10 +234,10 @@ def test_detail_shows_every_candidate_with_its_score_and_the_best(context: Studi
     dataset_id = seed_dataset(context.store, turns=2)
     seed_scores(context.store, dataset_id, failed=1)
     ids = ids_of(context, dataset_id)
-    turns = api.record_detail(context, dataset_id, ids[7])["conversation"]
+    turns = record_lists.detail(context, dataset_id, ids[7])["conversation"]
     assert [[(a["score"], a["why"]) for a in turn["answers"]] for turn in turns] == [[(7.0, ""), (pytest.approx(7.1), "")], [(6.0, ""), (pytest.approx(6.1), "")]]
     assert [turn["best"] for turn in turns] == [1, 1]
-    broken = api.record_detail(context, dataset_id, ids[0])
+    broken = record_lists.detail(context, dataset_id, ids[0])
     assert broken["question_why"] == "the image is cut off" and broken["conversation"][0]["best"] is None
     assert broken["conversation"][0]["answers"][0] == {"text": f"Answer 0.0.0 {HOSTILE}", "score": None, "why": "the image is cut off"}
 
@@ -234,8 +245,8 @@ def test_detail_shows_every_candidate_with_its_score_and_the_best(context: Studi
 def test_a_record_of_another_data_set_is_not_shown(context: StudioContext, scored: int) -> None:
     other = seed_dataset(context.store, "Other", records=3)
     with pytest.raises(NotFound):
-        api.record_detail(context, scored, ids_of(context, other)[0])
-    assert api.some_cards(context, {"dataset": scored, "records": ids_of(context, other)})["records"] == []
+        record_lists.detail(context, scored, ids_of(context, other)[0])
+    assert record_lists.some_cards(context, {"dataset": scored, "records": ids_of(context, other)})["records"] == []
 
 
 def test_a_card_carries_the_start_of_a_long_text_only(context: StudioContext) -> None:
@@ -244,9 +255,9 @@ def test_a_card_carries_the_start_of_a_long_text_only(context: StudioContext) ->
     dataset_id = context.store.datasets.create("Long", "seeded")
     context.store.records.add(dataset_id, [Record("long", (Turn("x" * 100_000, ("y" * 100_000,)),), "detail", True)])
     context.store.datasets.finish(dataset_id, {})
-    card = api.record_page(context, dataset_id, show="all")["records"][0]
+    card = page_of(context, dataset_id, show="all")["records"][0]
     assert len(card["question"]) < 500 and len(card["answer"]) < 500
-    assert len(api.record_detail(context, dataset_id, card["id"])["conversation"][0]["answers"][0]["text"]) == 100_000
+    assert len(record_lists.detail(context, dataset_id, card["id"])["conversation"][0]["answers"][0]["text"]) == 100_000
 
 
 # --- by hand
@@ -254,84 +265,84 @@ def test_a_card_carries_the_start_of_a_long_text_only(context: StudioContext) ->
 
 def test_a_person_outranks_the_rule_and_undo_gives_the_rule_back(context: StudioContext, scored: int) -> None:
     ids = ids_of(context, scored)
-    api.set_current(context, {"dataset": scored, "spec": spec_json(0.5, 0.5)})
-    assert api.decide(context, {"dataset": scored, "records": [ids[0]], "verdict": "keep"})["changed"] == {ids[0]: "keep"}
-    api.decide(context, {"dataset": scored, "records": [ids[29]], "verdict": "drop"})
+    api.set_current(context, {"dataset": scored, "spec": spec_json(0.5, 0.5)}, WHO)
+    assert decisions.decide(context, {"dataset": scored, "records": [ids[0]], "verdict": "keep"}, WHO)["changed"] == {ids[0]: "keep"}
+    decisions.decide(context, {"dataset": scored, "records": [ids[29]], "verdict": "drop"}, WHO)
     told = api.overview(context, scored)
     assert (told["counts"]["kept"], told["counts"]["hand"]) == (7, 2)
     assert told["undo"].startswith("Drop r29: Question 29.0?")
-    undone = api.undo(context, {"dataset": scored})
+    undone = decisions.undo(context, {"dataset": scored}, WHO)
     assert undone["changed"] == {ids[29]: None} and undone["told"].startswith("Drop r29") and undone["redo"].startswith("Drop r29")
-    assert api.redo(context, {"dataset": scored})["changed"] == {ids[29]: "drop"}
-    assert api.decide(context, {"dataset": scored, "records": [ids[29]], "verdict": "clear"})["changed"] == {ids[29]: None}
-    assert api.overview(context, scored)["decisions"] == {ids[0]: "keep"}
+    assert decisions.redo(context, {"dataset": scored}, WHO)["changed"] == {ids[29]: "drop"}
+    assert decisions.decide(context, {"dataset": scored, "records": [ids[29]], "verdict": "clear"}, WHO)["changed"] == {ids[29]: None}
+    assert api.overview(context, scored)["by_hand"] == 1 and dict(context.store.actions.decisions(scored).items()) == {ids[0]: "keep"}
 
 
 def test_deciding_what_is_so_already_makes_no_step(context: StudioContext, scored: int) -> None:
     ids = ids_of(context, scored)
-    api.decide(context, {"dataset": scored, "records": ids[:3], "verdict": "keep"})
-    assert api.decide(context, {"dataset": scored, "records": ids[:3], "verdict": "keep"})["changed"] == {}
-    assert api.decide(context, {"dataset": scored, "records": [ids[9]], "verdict": "clear"})["changed"] == {}
-    assert [step["detail"] for step in api.history(context, scored)["actions"]] == ["Keep 3 records"]
+    decisions.decide(context, {"dataset": scored, "records": ids[:3], "verdict": "keep"}, WHO)
+    assert decisions.decide(context, {"dataset": scored, "records": ids[:3], "verdict": "keep"}, WHO)["changed"] == {}
+    assert decisions.decide(context, {"dataset": scored, "records": [ids[9]], "verdict": "clear"}, WHO)["changed"] == {}
+    assert [step["detail"] for step in decisions.history(context, scored)["actions"]] == ["Keep 3 records"]
 
 
 def test_history_lists_steps_newest_first_and_any_can_be_undone(context: StudioContext, scored: int) -> None:
     ids = ids_of(context, scored)
     for i in ids[:2]:
-        api.decide(context, {"dataset": scored, "records": [i], "verdict": "drop"})
-    first = api.history(context, scored)["actions"][-1]
-    assert api.undo(context, {"dataset": scored, "action": first["id"]})["changed"] == {ids[0]: None}
-    assert [(s["kind"], s["undone"]) for s in api.history(context, scored)["actions"]] == [("undo", False), ("decision", False), ("decision", True)]
+        decisions.decide(context, {"dataset": scored, "records": [i], "verdict": "drop"}, WHO)
+    first = decisions.history(context, scored)["actions"][-1]
+    assert decisions.undo(context, {"dataset": scored, "action": first["id"]}, WHO)["changed"] == {ids[0]: None}
+    assert [(s["kind"], s["undone"]) for s in decisions.history(context, scored)["actions"]] == [("undo", False), ("decision", False), ("decision", True)]
 
 
 def test_undo_leaves_verdicts_on_rewrites_alone(context: StudioContext, scored: int) -> None:
-    api.decide(context, {"dataset": scored, "records": ids_of(context, scored)[:1], "verdict": "keep"})
+    decisions.decide(context, {"dataset": scored, "records": ids_of(context, scored)[:1], "verdict": "keep"}, WHO)
     context.store.actions.judge_rewrites(scored, {}, author="test", detail="accepted a rewrite")
-    api.undo(context, {"dataset": scored})
+    decisions.undo(context, {"dataset": scored}, WHO)
     assert [a.undone for a in context.store.actions.history(scored) if a.kind == "rewrite"] == [False]
     with pytest.raises(SettingError, match="nothing to undo"):
-        api.undo(context, {"dataset": scored})
+        decisions.undo(context, {"dataset": scored}, WHO)
 
 
 def test_nothing_to_redo_is_said(context: StudioContext, scored: int) -> None:
     with pytest.raises(SettingError, match="nothing to redo"):
-        api.redo(context, {"dataset": scored})
+        decisions.redo(context, {"dataset": scored}, WHO)
 
 
 def test_foreign_records_are_refused_and_nothing_is_decided(context: StudioContext, scored: int) -> None:
     other = seed_dataset(context.store, "Other", records=3)
     with pytest.raises(NotFound):
-        api.decide(context, {"dataset": scored, "records": [ids_of(context, scored)[0], ids_of(context, other)[0]], "verdict": "keep"})
-    assert context.store.actions.decisions(scored) == {}
+        decisions.decide(context, {"dataset": scored, "records": [ids_of(context, scored)[0], ids_of(context, other)[0]], "verdict": "keep"}, WHO)
+    assert len(context.store.actions.decisions(scored)) == 0
 
 
 # --- named selections
 
 
 def test_a_named_selection_keeps_its_scorers_and_comes_back(context: StudioContext, scored: int) -> None:
-    api.set_current(context, {"dataset": scored, "spec": spec_json(0.25, 1.0)})
-    assert api.save_as(context, {"dataset": scored, "name": "  strict  "}) == {"name": "strict", "kept": 7, "of": 30}
+    api.set_current(context, {"dataset": scored, "spec": spec_json(0.25, 1.0)}, WHO)
+    assert api.save_as(context, {"dataset": scored, "name": "  strict  "}, WHO) == {"name": "strict", "kept": 7, "of": 30}
     stored = context.store.selections.get(scored, "strict").spec
     assert stored["question_key"] == scorer_key("question").digest
-    api.set_current(context, {"dataset": scored, "spec": spec_json(1.0, 1.0)})
+    api.set_current(context, {"dataset": scored, "spec": spec_json(1.0, 1.0)}, WHO)
     assert [(s["name"], s["kept"], s["of"]) for s in api.named(context, scored)["selections"]] == [("strict", 7, 30)]
-    assert api.open_named(context, {"dataset": scored, "name": "strict"})["counts"]["kept"] == 7
+    assert api.open_named(context, {"dataset": scored, "name": "strict"}, WHO)["counts"]["kept"] == 7
     assert len(curate(context.store, scored).kept_ids) == 7
 
 
 @pytest.mark.parametrize("name", ["", "   ", "current", "Current", "x" * 200, "two\nlines", 7, None, ["a"]])
 def test_an_unusable_name_is_refused(context: StudioContext, scored: int, name: Any) -> None:
     with pytest.raises(SettingError) as told:
-        api.save_as(context, {"dataset": scored, "name": name})
+        api.save_as(context, {"dataset": scored, "name": name}, WHO)
     assert told.value.place == "name" and told.value.hint
     assert context.store.selections.all(scored) == []
 
 
 def test_comparing_counts_both_sides_by_type_and_shows_examples(context: StudioContext, scored: int) -> None:
-    api.set_current(context, {"dataset": scored, "spec": spec_json(0.25, 1.0)})
-    api.save_as(context, {"dataset": scored, "name": "top"})
-    api.set_current(context, {"dataset": scored, "spec": {**spec_json(1.0, 1.0), "question": {ALL: {"mode": "value", "amount": 20}}}})
-    api.decide(context, {"dataset": scored, "records": ids_of(context, scored)[29:], "verdict": "drop"})
+    api.set_current(context, {"dataset": scored, "spec": spec_json(0.25, 1.0)}, WHO)
+    api.save_as(context, {"dataset": scored, "name": "top"}, WHO)
+    api.set_current(context, {"dataset": scored, "spec": {**spec_json(1.0, 1.0), "question": {ALL: {"mode": "value", "amount": 20}}}}, WHO)
+    decisions.decide(context, {"dataset": scored, "records": ids_of(context, scored)[29:], "verdict": "drop"}, WHO)
     told = api.compare(context, scored, "current", "top")
     whole = told["rows"][-1]
     assert {name: whole[name] for name in ("both", "left", "right", "neither", "of")} == {"both": 6, "left": 3, "right": 0, "neither": 21, "of": 30}
@@ -345,7 +356,7 @@ def test_comparing_counts_both_sides_by_type_and_shows_examples(context: StudioC
 
 
 def test_hostile_text_travels_verbatim_as_json(client: TestClient, context: StudioContext, scored: int) -> None:
-    answer = client.get("/api/selections/records", params={"dataset": scored, "show": "all"})
+    answer = client.post("/api/record-lists/page", json={"dataset": scored})
     assert answer.headers["content-type"].startswith("application/json")
     assert all(HOSTILE in card["question"] for card in answer.json()["records"])
 
@@ -354,25 +365,28 @@ def test_hostile_text_travels_verbatim_as_json(client: TestClient, context: Stud
     ("put", "current", {"dataset": 1, "spec": spec_json() | {"per_image": -1}}), ("put", "current", {"dataset": 99, "spec": spec_json()}), ("put", "current", []),
     ("put", "current", {"spec": spec_json()}), ("put", "current", {"dataset": "1", "spec": spec_json()}), ("put", "current", {"dataset": 10**30, "spec": spec_json()}),
     ("post", "preview", {"dataset": True, "spec": spec_json()}), ("post", "preview", {"dataset": 1}), ("post", "preview", 5),
-    ("post", "decide", {"dataset": 1, "records": [], "verdict": "keep"}), ("post", "decide", {"dataset": 1, "records": [1.5], "verdict": "keep"}),
-    ("post", "decide", {"dataset": 1, "records": ["1"], "verdict": "keep"}), ("post", "decide", {"dataset": 1, "records": [1], "verdict": "love"}),
-    ("post", "decide", {"dataset": 1, "records": [1], "verdict": ["keep"]}), ("post", "decide", {"dataset": 1, "records": [10**15], "verdict": "keep"}),
-    ("post", "decide", {"dataset": 1, "records": {"1": 1}, "verdict": "keep"}), ("post", "undo", {"dataset": 1}), ("post", "undo", {"dataset": 1, "action": "x"}),
-    ("post", "redo", {"dataset": 1}), ("post", "named", {"dataset": 1, "name": ""}), ("post", "open", {"dataset": 1, "name": "none"}), ("post", "open", {"dataset": 1}),
-    ("post", "cards", {"dataset": 1, "records": None}), ("post", "cards", {"dataset": 1, "records": list(range(1, 400))}),
+    ("post", "/api/decisions/decide", {"dataset": 1, "records": [], "verdict": "keep"}), ("post", "/api/decisions/decide", {"dataset": 1, "records": [1.5], "verdict": "keep"}),
+    ("post", "/api/decisions/decide", {"dataset": 1, "records": ["1"], "verdict": "keep"}), ("post", "/api/decisions/decide", {"dataset": 1, "records": [1], "verdict": "love"}),
+    ("post", "/api/decisions/decide", {"dataset": 1, "records": [1], "verdict": ["keep"]}), ("post", "/api/decisions/decide", {"dataset": 1, "records": [10**15], "verdict": "keep"}),
+    ("post", "/api/decisions/decide", {"dataset": 1, "records": {"1": 1}, "verdict": "keep"}), ("post", "/api/decisions/undo", {"dataset": 1}), ("post", "/api/decisions/undo", {"dataset": 1, "action": "x"}),
+    ("post", "/api/decisions/redo", {"dataset": 1}), ("post", "named", {"dataset": 1, "name": ""}), ("post", "open", {"dataset": 1, "name": "none"}), ("post", "open", {"dataset": 1}),
+    ("post", "/api/record-lists/cards", {"dataset": 1, "records": None}), ("post", "/api/record-lists/cards", {"dataset": 1, "records": list(range(1, 400))}),
 ])
 def test_nonsense_gets_a_clean_answer_with_a_way_out(one_client: TestClient, method: str, path: str, body: Any) -> None:
-    answer = one_client.request(method, f"/api/selections/{path}", json=body)
+    answer = one_client.request(method, path if path.startswith("/") else f"/api/selections/{path}", json=body)
     assert 400 <= answer.status_code < 500, answer.text
     told = answer.json()
     assert told["error"] and told["hint"] and "Traceback" not in answer.text
 
 
-@pytest.mark.parametrize("query", ["dataset=1&show=best", "dataset=1&sort=name", "dataset=1&type=poem", "dataset=99", "dataset=x", "dataset=-1", "dataset=1&limit=100000",
-                                   "dataset=1&offset=-5", "dataset=1&offset=1e99", f"dataset={10**40}", "show=all"])
-def test_nonsense_in_the_address_gets_a_clean_answer(one_client: TestClient, query: str) -> None:
-    answer = one_client.get(f"/api/selections/records?{query}")
-    assert 400 <= answer.status_code < 500 and answer.json()["error"]
+@pytest.mark.parametrize("data", [
+    {"query": {"show": "best"}}, {"query": {"types": ["poem"]}}, {"query": {"types": "detail"}}, {"query": {"ranges": {"answer": [2, 1]}}}, {"query": {"ranges": {"answer": 1}}},
+    {"query": {"ranges": {"no such": [0, 1]}}}, {"query": {"flags": {"refusal": 1}}}, {"query": {"values": {"cluster": "a"}}}, {"query": {"like": {}}}, {"query": {"lasso": [[0, 0]]}},
+    {"query": {"ids": ["1"]}}, {"query": {"reasons": [-1]}}, {"query": {"same_image_as": 10**9}}, {"query": {"text": "x" * 501}}, {"query": {"text": 7}}, {"query": []}, {"query": {"sql": "1"}},
+    {"sort": {"by": "name"}}, {"sort": "answer"}, {"sort": {"by": "similarity"}}, {"limit": 100_000}, {"offset": -5}, {"offset": 1e99}, {"dataset": 99}, {"dataset": "x"}, {"dataset": 10**40}])
+def test_a_list_that_makes_no_sense_is_refused_with_a_way_out(one_client: TestClient, data: dict[str, Any]) -> None:
+    answer = one_client.post("/api/record-lists/page", json={"dataset": 1, **data})
+    assert 400 <= answer.status_code < 500 and answer.json()["error"] and answer.json()["hint"]
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b'{"dataset": 1, "spec": NaN}', b"\xff\xfe", b"null"])
@@ -389,11 +403,11 @@ def test_nan_written_as_json_is_refused_as_a_cut(client: TestClient, scored: int
 
 def test_routes_answer_for_a_page(client: TestClient, context: StudioContext, scored: int) -> None:
     assert client.get("/api/selections/overview", params={"dataset": scored}).json()["types"][0]["id"] == INSTRUCTION_TYPES[0]
-    assert len(client.get("/api/selections/columns", params={"dataset": scored}).content) == 21 * 30
+    assert len(client.get("/api/selections/cube", params={"dataset": scored}).content) == 3 * 257 * 257 * 4
     assert client.put("/api/selections/current", json={"dataset": scored, "spec": spec_json()}).json()["stored"] is True
-    assert client.post("/api/selections/decide", json={"dataset": scored, "records": ids_of(context, scored)[:1], "verdict": "keep"}).json()["undo"]
-    assert client.get("/api/selections/history", params={"dataset": scored}).json()["total"] == 1
-    assert client.get(f"/api/selections/records/{ids_of(context, scored)[3]}", params={"dataset": scored}).json()["key"] == "r3"
+    assert client.post("/api/decisions/decide", json={"dataset": scored, "records": ids_of(context, scored)[:1], "verdict": "keep"}).json()["undo"]
+    assert client.get("/api/decisions/history", params={"dataset": scored}).json()["total"] == 1
+    assert client.get("/api/record-lists/detail", params={"dataset": scored, "record": ids_of(context, scored)[3]}).json()["key"] == "r3"
     assert client.post("/api/selections/named", json={"dataset": scored, "name": "a"}).status_code == 200
     assert client.get("/api/selections/compare", params={"dataset": scored, "left": "current", "right": "a"}).json()["rows"][-1]["of"] == 30
     assert client.get("/studio/js/select.js").status_code == 200

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -206,3 +207,12 @@ def test_json_answers_are_ascii() -> None:
     from studio.server import PlainJSON
 
     assert json.loads(PlainJSON({"text": "é\ud800"}).body) == {"text": "é\ud800"}
+
+
+def test_small_answers_leave_at_once() -> None:
+    """asyncio turns Nagle's algorithm off on sockets that say they are TCP: without that each request waits some 40 ms."""
+    listening = listen("127.0.0.1", 0, [])
+    try:
+        assert listening.proto == socket.IPPROTO_TCP
+    finally:
+        listening.close()
