@@ -1,11 +1,35 @@
 // The studio's JSON routes.
 
-/** An answer that says no: `message` what happened, `hint` what to do, `place` where, `status` the HTTP number (0: no answer). */
+/** An answer that says no: `message` what happened, `hint` what to do, `place` where, `status` the HTTP number (0: no answer), `body` all it said. */
 export class ApiError extends Error {
-  constructor(message, { hint = "", place = "", status = 0 } = {}) {
+  constructor(message, { hint = "", place = "", status = 0, body = null } = {}) {
     super(message);
-    Object.assign(this, { hint, place, status });
+    Object.assign(this, { hint, place, status, body });
   }
+}
+
+const PERSON = "align2-person";
+
+/** The name under which this browser's person works; "" where none was given. */
+export function personName() {
+  try {
+    return localStorage.getItem(PERSON) ?? "";
+  } catch {
+    return "";
+  }
+}
+export function setPersonName(name) {
+  try {
+    localStorage.setItem(PERSON, name);
+  } catch {
+    /* storage is off: the name can't be kept */
+  }
+}
+
+/** Headers of a question: what the body is, and who asks (percent-encoded: a header holds no other letters). */
+function headersOf(method, body) {
+  const name = method === "GET" ? "" : personName();
+  return { ...(body === undefined ? {} : { "content-type": "application/json" }), ...(name ? { "x-align-person": encodeURIComponent(name) } : {}) };
 }
 
 async function request(method, path, body, { signal } = {}) {
@@ -15,7 +39,7 @@ async function request(method, path, body, { signal } = {}) {
       method,
       signal,
       credentials: "same-origin",
-      headers: body === undefined ? {} : { "content-type": "application/json" },
+      headers: headersOf(method, body),
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch (error) {
@@ -38,6 +62,7 @@ export function answer(status, text) {
     hint: parsed?.hint ?? "",
     place: parsed?.place ?? "",
     status,
+    body: parsed,
   });
 }
 

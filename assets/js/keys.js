@@ -79,7 +79,7 @@ export function toggleKeyHelp() {
             el(
               "dt",
               {},
-              b.keys.map((k) => el("kbd", { text: NAMES[k] ?? (k.length === 1 ? k.toUpperCase() : k) })),
+              [...new Set(b.keys.map((k) => NAMES[k] ?? (k.length === 1 ? k.toUpperCase() : k)))].map((text) => el("kbd", { text })),
             ),
             el("dd", { text: b.label }),
           ]),

@@ -104,7 +104,7 @@ export function meter(n, of, { label = "" } = {}) {
   );
 }
 
-const KINDS = { import: "Import", import_ratings: "Ratings", score: "Scoring", compare_precision: "Precisions", rewrite: "Rewriting", export: "Export", tune: "Fine-tune", teach: "Teaching", ask: "Question", explain: "Why this score", trial: "Trial of a scorer", trust: "Trust report" };
+const KINDS = { import: "Import", import_ratings: "Ratings", score: "Scoring", compare_precision: "Precisions", rewrite: "Rewriting", export: "Export", tune: "Fine-tune", teach: "Teaching", ask: "Question", explain: "Why this score", trial: "Trial of a scorer", trust: "Trust report", index: "Search index", signal: "Signal", signal_model: "Signal" };
 export const jobName = (job) => KINDS[job.kind] ?? job.kind;
 const STATES = { queued: "waiting", running: "running", done: "done", failed: "failed", cancelled: "stopped" };
 export const jobState = (job) => (job.active && job.cancel_requested ? "stopping" : STATES[job.state]);

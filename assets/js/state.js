@@ -6,7 +6,7 @@ const IDLE_MS = 15000;
 
 const listeners = new Map();
 
-/** Hear of changes: "dataset" (another one is open), "datasets", "jobs", "job-end" (detail: job), "funnel", "tab", "theme", "online", "dataset-gone" (the open one was deleted). Returns a way to stop. */
+/** Hear of changes: "dataset" (another one is open), "datasets", "jobs", "job-end" (detail: job), "funnel", "activity" (somebody did something to the open data set), "tab", "theme", "online", "dataset-gone" (the open one was deleted). Returns a way to stop. */
 export function on(event, f) {
   if (!listeners.has(event)) listeners.set(event, new Set());
   listeners.get(event).add(f);
@@ -31,6 +31,8 @@ export const studio = {
   jobs: [],
   /** Header stages of the open data set: {id, label, tab, count, of}. */
   funnel: [],
+  /** The last thing anybody did to the open data set, and who moved its cuts last: {action, kind, detail, author, selection, selection_author}; null where there is none. */
+  activity: null,
   tab: param("tab") || "data",
   /** False until the first answer came. */
   ready: false,
@@ -116,11 +118,13 @@ function take(now, wanted) {
   studio.dataset = open;
   studio.ready = true;
   const funnel = changed("funnel", otherOpen && !first ? [] : now.funnel);
+  const activity = changed("activity", otherOpen && !first ? null : (now.activity ?? null));
   if (otherOpen) setParams({ dataset: open?.id ?? null });
   if (datasets || first) emit("datasets", studio.datasets);
   if (gone) emit("dataset-gone", gone);
   if (otherOpen || first) emit("dataset", open);
   if (funnel || first) emit("funnel", studio.funnel);
+  if (activity || first) emit("activity", studio.activity);
   if (jobs || first) emit("jobs", studio.jobs);
   for (const job of ended) emit("job-end", job);
   if (otherOpen && open && now.funnel.length === 0) setTimeout(refresh, 0);

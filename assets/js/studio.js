@@ -2,7 +2,7 @@
 import { bind } from "./keys.js";
 import { emit, on, param, setParams, studio, watchPage } from "./state.js";
 
-export { api, ApiError, answer, url } from "./api.js";
+export { api, ApiError, answer, personName, setPersonName, url } from "./api.js";
 export { add, debounce, el, fill, icon } from "./dom.js";
 export * as fmt from "./format.js";
 export { island } from "./islands.js";

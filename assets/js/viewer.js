@@ -4,7 +4,7 @@ import { add, el, fill, icon } from "./dom.js";
 import { scoresWithWhy } from "./explain.js";
 import * as fmt from "./format.js";
 import { pushKeys } from "./keys.js";
-import { problem } from "./parts.js";
+import { problem, tell } from "./parts.js";
 
 /** The picture of a card-shaped object ({image, text_only, problem}), or a tile that says why there is none. `large` takes the original file. */
 export function photo(card, { large = false } = {}) {
@@ -146,9 +146,10 @@ let open = null;
 
 /**
  * Open the large view of a record. `ids` are walked by the arrows; or `walk(step, id)` gives the next id (a promise; null: no more).
- * `position(id)` gives a text like "12 of 700"; `moved(id)` hears of each move, `closed(id)` of the end; `more(record)` adds a node under the conversation.
+ * `position(id)` gives a text like "12 of 700"; `moved(id)` hears of each move, `closed(id)` of the end; `more(record)` adds a node under the conversation,
+ * `actions(record)` one into the head line (asked for first). `keys`: more keys as pushKeys takes them; they outrank the view's own.
  */
-export function openRecord(id, { ids = null, walk = null, position = null, moved = null, closed = null, more = null } = {}) {
+export function openRecord(id, { ids = null, walk = null, position = null, moved = null, closed = null, more = null, actions = null, keys = [] } = {}) {
   open?.close();
   let current = id;
   let asked = 0;
@@ -157,8 +158,14 @@ export function openRecord(id, { ids = null, walk = null, position = null, moved
   const title = el("div", { class: "viewer-title" });
   const place = el("span", { class: "quiet num" });
   const walker = walk ?? (ids ? async (step, from) => ids[ids.indexOf(from) + step] ?? null : async () => null);
+  const acts = el("div", { class: "viewer-actions" });
   const step = async (by) => {
-    const next = await walker(by, current);
+    let next;
+    try {
+      next = await walker(by, current);
+    } catch (error) {
+      return tell(error);
+    }
     if (next !== null && next !== undefined && dialog.isConnected) {
       current = next;
       moved?.(current);
@@ -178,6 +185,7 @@ export function openRecord(id, { ids = null, walk = null, position = null, moved
       "div",
       { class: "viewer-top" },
       title,
+      acts,
       place,
       nav("left", "Previous record", -1),
       nav("right", "Next record", 1),
@@ -205,6 +213,7 @@ export function openRecord(id, { ids = null, walk = null, position = null, moved
       typeChip(record),
       el("span", { class: "chip", text: `row ${fmt.int(record.row)}` }),
     );
+    fill(acts, actions?.(record));
     const right = el("div", { class: "viewer-right", tabIndex: 0, "aria-label": "Conversation" }, conversation(record), details(record));
     const extra = more?.(record);
     if (extra) add(right, [extra]);
@@ -213,9 +222,12 @@ export function openRecord(id, { ids = null, walk = null, position = null, moved
     why = scoresWithWhy(record, { left, right, plain: questionText });
   }
 
+  const taken = new Set(keys.flatMap(([key]) => key));
+  const free = (...names) => names.filter((name) => !taken.has(name));
   const pop = pushKeys("Large view", [
-    [["ArrowLeft", "k"], "Previous record", () => step(-1)],
-    [["ArrowRight", "j"], "Next record", () => step(1)],
+    ...keys,
+    [free("ArrowLeft", "k"), "Previous record", () => step(-1)],
+    [free("ArrowRight", "j"), "Next record", () => step(1)],
     ["h", "Colours of an explanation over the photo, on or off", () => why?.toggleHeat()],
     ["Escape", "Close", () => dialog.close()],
   ]);

@@ -125,7 +125,7 @@ def test_3_a_cut_is_typed_and_the_counts_follow(page: Page, studio_server: Studi
             field.fill(amount)
             field.press("Enter")
     page.locator(".select-grid .pick").first.click()
-    with page.expect_response("**/api/selections/decide"):
+    with page.expect_response("**/api/decisions/decide"):
         page.keyboard.press("k")
     from pipeline.curation import curate
 

@@ -1,102 +1,81 @@
 // One record as a card: picture, question, best answer, both scores, what the selection makes of it, keep and drop.
-import { api, el, fill, fmt, icon, photo, problem } from "../studio.js";
+import { el, fill, fmt, icon, photo } from "../studio.js";
 import { decide, desk, standing } from "./desk.js";
 
-const score = (value, stage) => fmt.number(value, desk.digits[stage] ?? 2);
+export const score = (value, stage, more = 0) => (value === null || value === undefined || Number.isNaN(value) ? "none" : fmt.number(value, Math.min(6, (desk.digits[stage] ?? 2) + more)));
 
-/** Keep and drop as two small toggles; pressing the pressed one takes the mark back. */
-function toggles(id, now, { wide = false } = {}) {
+/** Keep and drop as two small toggles; pressing the pressed one takes the mark back. mark(verdict) where the place does more than decide. */
+export function toggles(id, now, { wide = false, mark = (verdict) => decide([id], verdict) } = {}) {
   const button = (verdict, name, label, key) => {
     const pressed = now.byHand === verdict;
     return el("button", { type: "button", class: `toggle by-${verdict}`, "aria-pressed": String(pressed), title: pressed ? "Take the mark back (C)" : `${label} by hand (${key})`, "aria-label": wide ? null : pressed ? `Take back: ${label}` : label,
-      on: { click: (event) => { event.stopPropagation(); decide([id], pressed ? "clear" : verdict); } } }, icon(name), wide ? label : null);
+      on: { click: (event) => { event.stopPropagation(); mark(pressed ? "clear" : verdict); } } }, icon(name), wide ? label : null);
   };
   return el("div", { class: `toggles ${wide ? "wide" : ""}`, role: "group", "aria-label": "By hand" }, button("keep", "check", "Keep", "K"), button("drop", "close", "Drop", "D"));
 }
 
-function scores(now) {
-  const chip = (letter, stage, value, title) => el("span", { class: "score num", title }, el("span", { class: "score-letter", text: letter }), Number.isNaN(value) || value === null ? "none" : score(value, stage));
+/** Both scores as chips. `more`: so many decimals more than elsewhere, where neighbours are told apart. */
+export function scoreChips(now, more = 0) {
+  const chip = (letter, stage, value, title) => el("span", { class: `score num ${value === null || Number.isNaN(value) ? "none" : ""}`, title }, el("span", { class: "score-letter", text: letter }), score(value, stage, more));
   return [chip("Q", "question", now.question, "Question score"), chip("A", "answer", now.answer, "Answer score: mean over the turns of the best candidate")];
 }
 
-/** A card of the grid or the strip. `record` as /api/selections sends it. bare: no toggles and no focus. → {node, id, draw()} */
-export function card(record, { bare = false, choose = null, look = null } = {}) {
-  const state = el("div", { class: "card-state" });
-  const node = el("article", { class: "pick", data: { record: record.id }, tabIndex: bare ? null : 0, "aria-label": `Record ${record.key}` },
-    el("div", { class: "pick-photo" }, photo(record)),
-    el("div", { class: "pick-text" },
-      el("p", { class: "pick-question record-text", dir: "auto", text: record.question || "(empty question)" }),
-      el("p", { class: "pick-answer record-text", dir: "auto", text: record.answer || "(empty answer)" }),
-      state));
-  if (!bare) {
-    node.addEventListener("click", () => choose?.(record.id, node));
-    node.addEventListener("focus", () => choose?.(record.id, node));
-    node.addEventListener("dblclick", () => look?.(record.id));
+/**
+ * A card of the grid or the strip. `record` as /api/record-lists sends it. bare: no toggles and no focus. Hooks: choose(id, node), look(id), mark(id, verdict),
+ * pick(id, event) adds it to the records picked together, picked(id) tells whether it is one; more: decimals of the scores beyond the usual. → {node, id, record, draw(), update(record)}
+ */
+export function card(record, { bare = false, choose = null, look = null, pick = null, picked = null, mark = null, more = 0 } = {}) {
+  const state = el("div", { class: "card-state" }), badges = el("div", { class: "pick-badges" });
+  const tick = pick ? el("button", { type: "button", class: "pick-tick", tabIndex: -1, "aria-label": "Pick this record (X)", title: "Pick (X); with Shift up to here", on: { click: (event) => { event.stopPropagation(); pick(record.id, { shiftKey: event.shiftKey, ctrlKey: true }); } } }, icon("check")) : null;
+  const node = el("article", { class: "pick", data: { record: record.id }, tabIndex: bare ? null : 0 });
+  const made = { node, id: record.id, record, draw, update };
+
+  function body() {
+    node.setAttribute("aria-label", `Record ${made.record.key}`);
+    fill(node, el("div", { class: "pick-photo" }, photo(made.record), badges, tick),
+      el("div", { class: "pick-text" },
+        el("p", { class: "pick-question record-text", dir: "auto", text: made.record.question || "(empty question)" }),
+        el("p", { class: "pick-answer record-text", dir: "auto", text: made.record.answer || "(empty answer)" }),
+        state));
   }
   let before = "";
-  const draw = () => { // many cards hear of each move of a cut; only those that change side are drawn
-    const now = standing(record.id);
-    const side = now && `${now.kept} ${now.byHand}`;
-    if (!now || side === before) return;
+  function draw() { // many cards hear of each move of a cut; only those that change side are drawn
+    const now = standing(made.record), r = made.record;
+    if (picked) node.classList.toggle("picked", picked(r.id));
+    const side = `${now.kept} ${now.byHand} ${r.similarity ?? ""} ${now.question} ${now.answer}`;
+    if (side === before) return;
     before = side;
     node.classList.toggle("kept", now.kept);
     node.classList.toggle("dropped", !now.kept);
     node.classList.toggle("by-hand", Boolean(now.byHand));
-    fill(state, el("span", { class: `dot ${record.type}`, title: record.type_label }), scores(now),
-      record.of > 1 ? el("span", { class: "quiet", title: `The best of ${record.of} answers is shown`, text: `best of ${record.of}` }) : null,
-      record.turns > 1 ? el("span", { class: "quiet", text: `turn 1 of ${record.turns}` }) : null,
-      now.byHand ? el("span", { class: `chip ${now.byHand === "keep" ? "accent" : "warn"}`, text: now.byHand === "keep" ? "kept by hand" : "dropped by hand" }) : null,
-      el("span", { class: "grow" }), bare ? null : toggles(record.id, now));
-  };
+    const notes = [
+      now.byHand ? el("span", { class: `hand hand-${now.byHand}`, text: now.byHand === "keep" ? "kept by hand" : "dropped by hand" }) : null,
+      r.similarity !== undefined && r.similarity !== null ? el("span", { class: "num", title: "How alike: 1 is the same direction", text: `${fmt.number(r.similarity)} alike` }) : null,
+      r.of > 1 ? el("span", { title: `The best of ${r.of} answers is shown`, text: `best of ${r.of}` }) : null,
+      r.turns > 1 ? el("span", { title: `The first of ${r.turns} turns is shown`, text: `${r.turns} turns` }) : null,
+      r.rewritten ? el("span", { title: "An accepted rewrite stands in for the original", text: "rewritten" }) : null,
+    ];
+    fill(badges, notes);
+    fill(state, el("span", { class: `dot ${r.type}`, title: r.type_label }), scoreChips(now, more), el("span", { class: "grow" }), bare ? null : toggles(r.id, now, mark ? { mark: (verdict) => mark(r.id, verdict) } : {}));
+  }
+  /** Another word of the server on the same record. */
+  function update(next) {
+    const same = ["question", "answer", "image", "key"].every((name) => next[name] === made.record[name]);
+    made.record = next;
+    if (!same) body();
+    draw();
+  }
+
+  if (!bare) {
+    node.addEventListener("click", (event) => {
+      if (pick && (event.shiftKey || event.ctrlKey || event.metaKey)) { event.preventDefault(); getSelection()?.removeAllRanges(); pick(record.id, event); return; }
+      choose?.(record.id, node);
+    });
+    node.addEventListener("mousedown", (event) => { if (event.shiftKey) event.preventDefault(); }); // no text is marked on the way
+    node.addEventListener("focus", () => choose?.(record.id, node));
+    node.addEventListener("dblclick", () => look?.(record.id));
+  }
+  body();
   draw();
-  return { node, id: record.id, draw };
-}
-
-/** The panel beside the grid: one record with all its candidates. → {node, show(id), draw(), id} */
-export function details() {
-  const node = el("aside", { class: "look card", "aria-label": "Record in detail", tabIndex: 0 });
-  let shown = null, record = null, asked = 0;
-  const nothing = () => fill(node, el("div", { class: "look-none" }, icon("image"), el("p", { class: "quiet", text: "Choose a record to see its picture, every answer candidate and both scores." }),
-    el("p", { class: "quiet small-text" }, el("kbd", { text: "←" }), " ", el("kbd", { text: "→" }), " walk, ", el("kbd", { text: "K" }), " keep, ", el("kbd", { text: "D" }), " drop")));
-
-  async function show(id) {
-    shown = id;
-    if (id === null) { record = null; return nothing(); }
-    const mine = ++asked;
-    try {
-      const answer = await api.get(`/api/selections/records/${id}`, { dataset: desk.id });
-      if (mine !== asked) return;
-      record = answer;
-      draw();
-      node.scrollTop = 0;
-    } catch (error) { if (mine === asked) { record = null; fill(node, problem(error)); } }
-  }
-
-  function draw() {
-    if (!record || record.id !== shown) return;
-    const now = standing(record.id);
-    if (!now) return;
-    const rule = now.code === 6 ? "Kept by hand, whatever the cuts say" : now.code === 7 ? "Dropped by hand, whatever the cuts say" : now.kept ? "Kept: passed both cuts" : `Dropped: ${now.reason}`;
-    fill(node, el("div", { class: "look-photo" }, photo(record)),
-      el("div", { class: "row" }, el("span", { class: `chip ${record.type}`, text: record.type_label }), el("span", { class: "clip quiet small-text grow", title: record.key, text: `${record.key} · row ${fmt.int(record.row)}` })),
-      el("p", { class: `look-verdict ${now.kept ? "kept" : "dropped"}`, text: rule }), toggles(record.id, now, { wide: true }),
-      el("dl", { class: "look-scores num" }, el("div", {}, el("dt", { text: "Question score" }), el("dd", {}, Number.isNaN(now.question) ? el("span", { class: "warn-text", text: record.question_why || "none" }) : score(now.question, "question"))),
-        el("div", {}, el("dt", { text: record.turns > 1 ? `Answer score, mean of ${record.turns} turns` : "Answer score" }), el("dd", {}, Number.isNaN(now.answer) ? el("span", { class: "warn-text", text: "none" }) : score(now.answer, "answer")))),
-      el("div", { class: "look-turns" }, record.conversation.slice(0, 100).map((turn, i) => turnOf(turn, i, record.conversation.length))),
-      record.conversation.length > 100 ? el("p", { class: "quiet", text: `100 of ${fmt.int(record.conversation.length)} turns are shown.` }) : null);
-  }
-
-  function turnOf(turn, i, of) {
-    const many = turn.answers.length > 1;
-    return el("section", {}, of > 1 ? el("p", { class: "quiet small-text", text: `Turn ${i + 1} of ${of}` }) : null,
-      el("p", { class: "look-question record-text", dir: "auto", text: turn.question || "(empty question)" }),
-      turn.answers.map((answer, c) => el("div", { class: `look-answer ${many && turn.best === c ? "best" : ""}` },
-        el("p", { class: "record-text", dir: "auto", text: answer.text || "(empty answer)" }),
-        el("p", { class: "small-text num quiet" }, answer.score === null ? el("span", { class: answer.why ? "warn-text" : "", text: answer.why ? `no score: ${answer.why}` : "no score" }) : score(answer.score, "answer"),
-          many ? ` · ${c + 1} of ${turn.answers.length}` : "", many && turn.best === c ? el("b", { class: "best-mark", text: " best, used" }) : ""))),
-      turn.answers.length ? null : el("p", { class: "quiet", text: "(no answer)" }));
-  }
-
-  nothing();
-  return { node, show, draw, get id() { return shown; } };
+  return made;
 }

@@ -1,6 +1,6 @@
-// The line above the canvas: per type or together, presets, the cap per image, undo and redo, stored selections.
-import { el, fill, icon, tell, api, fmt } from "../studio.js";
-import { TYPES } from "./cascade.js";
+// The line above the canvas: per type or together, presets, the cap per image, undo and redo, stored selections, a link to what is on the page.
+import { el, fill, icon, toast } from "../studio.js";
+import { TYPES } from "./cube.js";
 import { desk, heard, replaceSpec, setProblem, setSpec, step } from "./desk.js";
 import { popover } from "./popover.js";
 import { saved } from "./saved.js";
@@ -10,17 +10,16 @@ import { perType, same, together } from "./spec.js";
 export function toolbar(node) {
   const grouping = el("div", { class: "seg", role: "group", "aria-label": "Cuts" },
     el("button", { type: "button", data: { value: "type" }, title: "One cut for each instruction type", text: "Per type", on: { click: () => setSpec(perType(desk.spec, passedByType()), { now: true }) } }),
-    el("button", { type: "button", data: { value: "all" }, title: "One cut for all types together", text: "Together", on: { click: () => setSpec(together(desk.spec, desk.live.result.lines), { now: true }) } }));
-  const presets = el("div", { class: "row nowrap presets" });
-  const cap = el("input", { class: "input num cap-field", type: "text", inputmode: "numeric", autocomplete: "off", placeholder: "any number", "aria-label": "At most this many records per image" });
+    el("button", { type: "button", data: { value: "all" }, title: "One cut for all types together", text: "Together", on: { click: () => setSpec(together(desk.spec, desk.live.lines), { now: true }) } }));
+  const cap = el("input", { class: "input num cap-field", type: "text", inputmode: "numeric", autocomplete: "off", placeholder: "any", "aria-label": "At most this many records per image" });
   const capProblem = el("span", { class: "cut-problem cap-problem", role: "alert", hidden: true });
   const undo = el("button", { class: "btn small", on: { click: () => step("undo") } }, icon("left"), "Undo");
   const redo = el("button", { class: "btn small", on: { click: () => step("redo") } }, "Redo", icon("right"));
-  const past = history();
-  const named = saved();
-  fill(node, el("div", { class: "bar-line" }, grouping, presets,
-    el("label", { class: "cap" }, el("span", { text: "Per image at most" }), cap), capProblem, el("span", { class: "grow" }),
-    el("div", { class: "row nowrap" }, undo, redo, past.node), named.node));
+  const link = el("button", { class: "btn small", "aria-label": "Copy link", title: "Copy an address that shows the cuts, filters and record as they stand here", on: { click: copyLink } }, icon("copy"), "Link");
+  const named = saved(), ready = presets();
+  fill(node, el("div", { class: "bar-line" }, grouping, ready.node,
+    el("label", { class: "cap", title: "At most so many records of one image; empty: any number" }, el("span", { text: "Per image ≤" }), cap), capProblem, el("span", { class: "grow" }),
+    el("div", { class: "row nowrap" }, undo, redo), named.node, link));
 
   const takeCap = () => {
     const text = cap.value.trim();
@@ -41,10 +40,7 @@ export function toolbar(node) {
     if (!desk.loaded) return;
     grouping.children[0].setAttribute("aria-pressed", String(desk.spec.per_type));
     grouping.children[1].setAttribute("aria-pressed", String(!desk.spec.per_type));
-    for (const button of presets.children) {
-      const preset = desk.info.presets.find((p) => p.id === button.dataset.preset);
-      button.setAttribute("aria-pressed", String(Boolean(preset) && sameCuts(preset.spec, desk.spec)));
-    }
+    ready.draw();
     if (document.activeElement !== cap) cap.value = desk.spec.per_image ?? "";
     for (const [button, name, word] of [[undo, "undo", "Undo"], [redo, "redo", "Redo"]]) {
       button.disabled = desk[name] === null;
@@ -58,36 +54,52 @@ export function toolbar(node) {
     capProblem.hidden = !mine;
     capProblem.textContent = mine ? `${mine.message}. ${mine.hint}` : "";
   };
-  const build = () => {
-    if (!desk.loaded) return;
-    fill(presets, desk.info.presets.map((preset) => el("button", { class: "btn small preset", data: { preset: preset.id }, title: preset.note, text: preset.label,
-      on: { click: () => replaceSpec({ ...preset.spec, per_image: desk.spec.per_image, question_key: desk.spec.question_key, answer_key: desk.spec.answer_key }, `Cuts set to ${preset.label}`) } })));
-    draw();
-  };
-  build();
-  const stops = [heard("load", build), heard("live", draw), heard("decided", draw), heard("problem", drawProblem), named.stop, past.stop];
+  draw();
+  const stops = [heard("load", draw), heard("live", draw), heard("decided", draw), heard("problem", drawProblem), named.stop, ready.stop];
   return () => stops.forEach((f) => f());
 }
 
 const sameCuts = (a, b) => same([a.per_type, a.question, a.answer], [b.per_type, b.question, b.answer]);
 
+/** What the button says of an open preset: the line has room for no more. */
+const SHORT = { authors: "0.3 × 0.3", random: "Random", top: "Top score", everything: "Everything" };
+
+/** The button with the presets: what each is and which one is open. */
+function presets() {
+  const label = el("span", { class: "preset-name" });
+  const pop = popover(label, "Presets", (body) => {
+    fill(body, desk.info.presets.map((preset) => el("button", { type: "button", class: "menu-item preset", data: { preset: preset.id }, "aria-pressed": String(sameCuts(preset.spec, desk.spec)), "aria-label": preset.label, on: { click: () => use(preset) } },
+      icon(sameCuts(preset.spec, desk.spec) ? "check" : "right"), el("span", {}, el("b", { text: preset.label }), el("span", { class: "quiet small-text", text: preset.note })))));
+    body.querySelector("button")?.focus();
+  }, { wide: true, left: true });
+  const use = (preset) => {
+    pop.show(false);
+    const { question_key, answer_key } = desk.spec;
+    replaceSpec({ ...desk.spec, ...preset.spec, per_image: desk.spec.per_image, question_key, answer_key }, `Cuts set to ${preset.label}`);
+  };
+  const draw = () => {
+    const open = desk.info.presets.find((preset) => sameCuts(preset.spec, desk.spec));
+    label.textContent = open ? SHORT[open.id] ?? open.label : "Presets";
+    pop.button.setAttribute("aria-label", open ? `Presets: ${open.label.split(": ").at(-1)}` : "Presets");
+    pop.button.title = open ? open.note : "Ready-made cuts: the authors' cut, as many at random, top score only, everything";
+  };
+  return { node: pop.node, draw, stop: pop.stop };
+}
+
 function passedByType() {
   return Object.fromEntries(TYPES.map((type) => [type, desk.live.funnel.find((row) => row.group === type)]));
 }
 
-const KINDS = { undo: "Undo", redo: "Redo" };
-
-function history() {
-  const pop = popover("History", "What was done by hand", async (body) => {
-    let answer;
-    try { answer = await api.get("/api/selections/history", { dataset: desk.id }); } catch (error) { return tell(error); }
-    fill(body, el("h3", { text: "Done by hand" }),
-      answer.actions.length ? el("ol", { class: "history" }, answer.actions.map((action) => el("li", { class: action.undone ? "undone" : "", data: { kind: action.kind } },
-        el("div", { class: "grow" }, el("p", { class: "record-text history-text", text: `${KINDS[action.kind] ? `${KINDS[action.kind]}: ` : ""}${action.detail.replace(/^(undo|redo): /, "")}` }), el("p", { class: "quiet small-text", text: [fmt.when(action.created_at), action.author, action.undone ? "undone" : ""].filter(Boolean).join(" · ") })),
-        action.kind === "decision" && !action.undone ? el("button", { class: "btn small plain", text: "Undo", "aria-label": `Undo: ${action.detail}`, on: { click: () => step("undo", action.id) } }) : null)))
-        : el("p", { class: "quiet", text: "Nothing yet. Keep (K) or drop (D) a record below; each step stands here and can be undone." }),
-      answer.total > answer.actions.length ? el("p", { class: "quiet small-text", text: `The latest ${fmt.ofN(answer.actions.length, answer.total)} steps.` }) : null);
-  });
-  const stop = heard("decided", pop.again);
-  return { node: pop.node, stop: () => { stop(); pop.stop(); } };
+async function copyLink() {
+  const address = location.href;
+  try {
+    await navigator.clipboard.writeText(address);
+    toast("The link is copied.", { kind: "good", hint: "It opens this data set with these cuts, filters and the chosen record." });
+  } catch { // no right to the clipboard: the person copies it
+    const field = el("input", { class: "input", readOnly: true, value: address, "aria-label": "Link to this page as it stands" });
+    const dialog = el("dialog", { class: "sheet modal", "aria-label": "Copy link", on: { close: () => dialog.remove() } }, el("h2", { text: "Copy this link" }), field, el("form", { method: "dialog", class: "row end" }, el("button", { class: "btn", text: "Close" })));
+    document.body.append(dialog);
+    dialog.showModal();
+    field.select();
+  }
 }
