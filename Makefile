@@ -8,20 +8,24 @@ PORT   ?= 7860
 export OMP_WAIT_POLICY ?= PASSIVE
 export GRADIO_ANALYTICS_ENABLED := False
 
-.PHONY: run test test-fast bench setup model clean help
+.PHONY: run test test-fast bench bench-screen setup model clean help
 
 run: setup model          ## open the studio on http://127.0.0.1:7860 with the demo data set
 	@$(PY) app.py --port $(PORT)
 
 test: $(VENV)/.test-installed model   ## run everything, Chromium included
 	@sh tests/install_chromium.sh
-	@$(PY) -m pytest tests
+	@$(PY) -m pytest tests -n 2 --dist loadfile
 
 test-fast: $(VENV)/.test-installed    ## unit and contract tests only (under a minute)
-	@$(PY) -m pytest tests -m "not browser and not slow"
+	@$(PY) -m pytest tests -m "not browser and not slow" -n 2 --dist loadfile
 
 bench: $(VENV)/.test-installed model  ## measure the scoring engine (some minutes; not a test)
 	@$(PY) -m tests.bench
+
+bench-screen: $(VENV)/.test-installed ## measure the screen at 158,000 and a million records in a real Chromium (about half an hour; not a test)
+	@sh tests/install_chromium.sh
+	@$(PY) -m tests.bench.screen
 
 setup: $(VENV)/.installed
 

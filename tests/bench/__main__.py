@@ -1,7 +1,8 @@
 """`make bench`, or `python -m tests.bench [--rows 1,2,3] [--precision bf16] [--json FILE]`: prints the table, writes the JSON.
 
 Ratios are taken inside one run. Rows 1 to 8 are those of the scoring engine; on a machine with a GPU `--shapes llava-1.5-7b`
-measures the engine at those shapes with random weights.
+measures the engine at those shapes with random weights. Rows 11 and 12 are those of the screen: `make bench-screen`, or
+`python -m tests.bench.screen`.
 """
 
 from __future__ import annotations
@@ -12,8 +13,13 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.bench.material import Figure
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -52,13 +58,17 @@ def main(arguments: list[str] | None = None) -> int:
         chosen = {row.strip() for row in told.rows.split(",")} & set(ROWS)
         quickest = ("bf16" if here["bf16"] else "fp32") if told.precision == "auto" else told.precision
         figures = all_rows((quickest, "bf16") if here["bf16"] else (quickest,), chosen) + fault_rows(quickest, chosen)
-    print(f"| # | figure | goal | measured | met |\n|---|---|---|---|---|")
+    tell(here, figures, told.json or Path(f"bench-{time.strftime('%Y%m%d-%H%M%S')}.json"))
+    return 0
+
+
+def tell(here: dict[str, object], figures: Sequence[Figure], path: Path) -> None:
+    """Print the table and write the JSON beside it."""
+    print("| # | figure | goal | measured | met |\n|---|---|---|---|---|")
     for figure in figures:
         print(f"| {figure.number} | {figure.name} | {figure.goal} | **{figure.value}** | {'' if figure.met is None else 'yes' if figure.met else 'no'} |", flush=True)
-    path = told.json or Path(f"bench-{time.strftime('%Y%m%d-%H%M%S')}.json")
     path.write_text(json.dumps({"machine": here, "figures": [asdict(figure) for figure in figures]}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"\n{path}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Tools that make material for tests and benchmarks. Nothing here ships with the product."""
