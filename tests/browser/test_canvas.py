@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from pipeline.curation import curate
 from pipeline.decisions import Decisions
@@ -265,10 +265,15 @@ def stored_spec_or_none(store: Store, dataset_id: int) -> dict[str, Any] | None:
 def test_the_followers_stand_where_plotly_draws(page: Page, studio_server: StudioProcess, store: Store) -> None:
     dataset_id = seed(store, "Follow")
     open_select(page, studio_server, dataset_id)
+    held: list[Route] = []
+    page.route("**/api/selections/current", held.append)  # the exact answer waits, so that the followers can be seen
     page.get_by_role("slider", name="Detail: question cut", exact=True).focus()
     for _ in range(3):
         page.keyboard.press("Shift+ArrowLeft")
     expect(page.locator(".sankey.following")).to_have_count(1)
+    page.unroute("**/api/selections/current")
+    for route in held:
+        route.continue_()
     expect(page.locator(".sankey.following")).to_have_count(0, timeout=20_000)
     expect(page.locator(".following")).to_have_count(0)
     ours, theirs = page.evaluate("""() => {
