@@ -266,7 +266,7 @@ def test_the_followers_stand_where_plotly_draws(page: Page, studio_server: Studi
     dataset_id = seed(store, "Follow")
     open_select(page, studio_server, dataset_id)
     held: list[Route] = []
-    page.route("**/api/selections/current", held.append)  # the exact answer waits, so that the followers can be seen
+    page.route("**/api/selections/current", lambda route: held.append(route))  # the exact answer waits, so that the followers can be seen
     page.get_by_role("slider", name="Detail: question cut", exact=True).focus()
     for _ in range(3):
         page.keyboard.press("Shift+ArrowLeft")
