@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -11,17 +10,9 @@ from fastapi.testclient import TestClient
 
 from pipeline.errors import NotFound, SettingError
 from pipeline.records import WHOLE, Score
-from pipeline.workspace import Workspace
 from studio.api.agreement import KeyPair, disagreements, figures, key_pair
-from studio.context import StudioContext, open_context
+from studio.context import StudioContext
 from tests.studio.seeding import HOSTILE, scorer_key, seed_dataset, seed_scores
-
-
-@pytest.fixture
-def context(workspace: Workspace) -> Iterator[StudioContext]:
-    opened = open_context(workspace)
-    yield opened
-    opened.store.close()
 
 
 def seed_moved(context: StudioContext, dataset: int, moved: dict[int, float], *, precision: str = "fp32") -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,19 +12,11 @@ import pytest
 from pipeline.errors import NotFound
 from pipeline.records import WHOLE, Record, Score, Turn
 from pipeline.selection import shares
-from pipeline.workspace import Workspace
 from studio.api import record_lists, selections, solver
-from studio.context import StudioContext, open_context
+from studio.context import StudioContext
 from tests.studio.seeding import scorer_key, seed_image
 
 QUESTION, ANSWER = scorer_key("question"), scorer_key("answer")
-
-
-@pytest.fixture
-def context(workspace: Workspace) -> Iterator[StudioContext]:
-    opened = open_context(workspace)
-    yield opened
-    opened.store.close()
 
 
 def made(context: StudioContext, n: int, *, types: tuple[str, ...] = ("conversation", "detail", "complex"), images: int = 5, score: Callable[[int], float | None] = float) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -18,20 +18,13 @@ from studio.api.datasets import dataset_details, delete_dataset
 from studio.api.imports import ImportWish, Place, start_import
 from studio.api.records import one_record, record_page
 from studio.api.shapes import job_shape
-from studio.context import StudioContext, open_context
+from studio.context import StudioContext
 from studio.demo import bring_demo
 from studio.funnel import FunnelCache, funnel_stages
 from studio.server import create_app
 from tests.studio.seeding import seed_dataset, seed_scores
 
 ROWS = [{"id": "a", "conversations": [{"from": "human", "value": "Why?"}, {"from": "gpt", "value": "So."}]}]
-
-
-@pytest.fixture
-def context(workspace: Workspace) -> Iterator[StudioContext]:
-    opened = open_context(workspace)
-    yield opened
-    opened.store.close()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +18,9 @@ from pipeline.extent import extent
 from pipeline.records import WHOLE, Job, Rewrite
 from pipeline.selection import shares
 from pipeline.worker import Worker
-from pipeline.workspace import Workspace
 from studio.api import exports as api
-from studio.context import StudioContext, open_context
+from studio.context import StudioContext
 from tests.studio.seeding import HOSTILE, seed_dataset, seed_scores
-
-
-@pytest.fixture
-def context(workspace: Workspace) -> Iterator[StudioContext]:
-    opened = open_context(workspace)
-    yield opened
-    opened.store.close()
 
 
 @pytest.fixture

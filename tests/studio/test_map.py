@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -15,18 +14,10 @@ from pipeline.records import INSTRUCTION_TYPES, Record, Turn
 from pipeline.signals import find
 from pipeline.signals.columns import SignalColumns
 from pipeline.signals.run import build
-from pipeline.workspace import Workspace
 from studio.api import map as api
-from studio.context import StudioContext, open_context
+from studio.context import StudioContext
 
 KINDS = (("x", "<f4"), ("y", "<f4"), ("id", "<f8"), ("question", "<f4"), ("answer", "<f4"), ("type", "u1"), ("kept", "u1"), ("cluster", "<i2"))
-
-
-@pytest.fixture
-def context(workspace: Workspace) -> Iterator[StudioContext]:
-    opened = open_context(workspace)
-    yield opened
-    opened.store.close()
 
 
 def seed(context: StudioContext, records: int = 40, name: str = "seeded") -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,19 +11,11 @@ from pipeline.errors import NotFound, SettingError
 from pipeline.ratings import Rating, RatingItem
 from pipeline.records import WHOLE, Score
 from pipeline.teaching.consensus import consensus
-from pipeline.workspace import Workspace
 from studio.api import rating_agreement, ratings
 from studio.api.rating_input import rater_name
 from studio.context import StudioContext, open_context
 from studio.server import create_app
 from tests.studio.seeding import HOSTILE, scorer_key, seed_dataset, seed_scores
-
-
-@pytest.fixture
-def context(workspace: Workspace) -> Iterator[StudioContext]:
-    opened = open_context(workspace)
-    yield opened
-    opened.store.close()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from fastapi.testclient import TestClient
@@ -11,7 +10,6 @@ from fastapi.testclient import TestClient
 from pipeline.errors import ModelError, NotFound, NothingKept, SettingError
 from pipeline.jobs import URGENT
 from pipeline.records import WHOLE, Guard, Rewrite
-from pipeline.workspace import Workspace
 from studio.api import rewrites as api
 from studio.api.rewrite_views import summary
 from studio.context import StudioContext, open_context
@@ -20,13 +18,6 @@ from tests.studio.seeding import HOSTILE, seed_dataset, seed_scores
 KEY = "embedded · fp32 · prompt 1 · 3 drafts · seed 0"
 MACHINE = {"hardware": {"device": "cpu", "name": "A small machine", "cores": 2, "total_gib": 16.0, "free_gib": 8.0, "bf16": False, "note": "fp32 is the quicker type"},
            "flops": {"bf16": 1e11, "fp16": 1e11, "fp32": 4e11}}
-
-
-@pytest.fixture
-def context(workspace: Workspace) -> Iterator[StudioContext]:
-    opened = open_context(workspace)
-    yield opened
-    opened.store.close()
 
 
 @pytest.fixture

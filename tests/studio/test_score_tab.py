@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +16,13 @@ from pipeline.curation import curate
 from pipeline.errors import NothingKept, ModelError, NotFound, SettingError, StudioError
 from pipeline.records import WHOLE, Score
 from pipeline.settings import repository_dir
-from pipeline.workspace import Workspace
 from studio.api import scores as api
 from studio.api.score_views import score_examples, score_spread
-from studio.context import StudioContext, open_context
+from studio.context import StudioContext
 from tests.studio.seeding import HOSTILE, scorer_key, seed_dataset, seed_scores
 
 MACHINE = {"hardware": {"device": "cpu", "name": "A small machine", "cores": 2, "total_gib": 16.0, "free_gib": 8.0, "bf16": True, "note": "bf16 takes half the time"},
            "flops": {"bf16": 1e12, "fp16": 1e11, "fp32": 4e11}}
-
-
-@pytest.fixture
-def context(workspace: Workspace) -> Iterator[StudioContext]:
-    opened = open_context(workspace)
-    yield opened
-    opened.store.close()
 
 
 @pytest.fixture

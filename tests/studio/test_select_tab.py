@@ -25,13 +25,6 @@ WHO = "Maria"
 
 
 @pytest.fixture
-def context(workspace: Workspace) -> Iterator[StudioContext]:
-    opened = open_context(workspace)
-    yield opened
-    opened.store.close()
-
-
-@pytest.fixture
 def scored(context: StudioContext) -> int:
     """30 records, ten a type, two candidates each; question score = place, the better candidate is the second; the first two have no score."""
     dataset_id = seed_dataset(context.store)

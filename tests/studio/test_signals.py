@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,18 +10,10 @@ from fastapi.testclient import TestClient
 
 from pipeline.signals import SIGNALS
 from pipeline.worker import Worker
-from pipeline.workspace import Workspace
 from studio.api import signals as api
-from studio.context import StudioContext, open_context
+from studio.context import StudioContext
 from tests.pipeline.signal_material import add_dataset, record
 from tests.studio.seeding import seed_dataset
-
-
-@pytest.fixture
-def context(workspace: Workspace) -> Iterator[StudioContext]:
-    opened = open_context(workspace)
-    yield opened
-    opened.store.close()
 
 
 @pytest.fixture

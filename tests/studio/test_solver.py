@@ -12,18 +12,10 @@ from fastapi.testclient import TestClient
 from pipeline.curation import CURRENT
 from pipeline.errors import SettingError
 from pipeline.selection import Cut, Diverse, Groups, shares
-from pipeline.workspace import Workspace
 from studio.api import solver as api
-from studio.context import StudioContext, open_context
+from studio.context import StudioContext
 from studio.selection_input import read_spec
 from tests.studio.seeding import seed_dataset, seed_scores
-
-
-@pytest.fixture
-def context(workspace: Workspace) -> Iterator[StudioContext]:
-    opened = open_context(workspace)
-    yield opened
-    opened.store.close()
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
 // The rail of filters: search, decision, type, both scores, reason, and every column the data set has. Each section asks for its counts only while it is open.
-import { api, debounce, el, fill, fmt, icon, on, studio } from "../studio.js";
+import { api, debounce, el, fill, icon, on, studio } from "../studio.js";
 import { desk, heard } from "./desk.js";
 import { flagFacet, numberFacet, oneFacet, plainNumber, valuesFacet } from "./facet.js";
 import { titleOf as selectionTitle } from "./compare.js";
@@ -237,4 +237,3 @@ export function chipLine(node) {
   return { draw };
 }
 
-export const totalWords = (total, of) => (total === of ? fmt.plural(of, "record") : `${fmt.ofN(total, of)} records`);
