@@ -24,6 +24,8 @@ MAX_PIXELS = 50_000_000
 MAX_BYTES = 64 << 20
 MAX_SIDE = 60_000
 THUMBNAIL_SIDE = 320
+UNFINISHED = ".unfinished"
+"""Folder of files that are being written, below the images and below the thumbnails."""
 THUMBNAIL_QUALITY = 82
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
@@ -261,10 +263,36 @@ def _thumbnail(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
+def remove_unfinished(workspace: Workspace) -> int:
+    """Delete the half written files of processes that were killed; those of living ones stay. Returns how many went."""
+    gone = 0
+    for folder in (workspace.images_dir, workspace.thumbnails_dir):
+        for part in (folder / UNFINISHED).glob("*.part"):
+            if not _alive(part.name.partition(".")[0]):
+                part.unlink(missing_ok=True)
+                gone += 1
+    return gone
+
+
+def _alive(process_id: str) -> bool:
+    try:
+        os.kill(int(process_id), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:  # somebody else's process: alive
+        return True
+    return True
+
+
 def _write_whole(path: Path, data: bytes) -> None:
-    """Write beside the place and rename, so that a kill leaves no half file under a content name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.{id(data)}.part")
+    """Write beside the place and rename, so that a kill leaves no half file under a content name.
+
+    Half files of both folders lie in one place each, so that what a kill left is found without walking all images.
+    """
+    unfinished = path.parents[1] / UNFINISHED
+    for folder in (path.parent, unfinished):
+        folder.mkdir(parents=True, exist_ok=True)
+    part = unfinished / f"{os.getpid()}.{id(data)}.{path.name}.part"
     try:
         part.write_bytes(data)
         os.replace(part, path)

@@ -22,7 +22,7 @@ from pipeline.formats import Format, recognise
 from pipeline.formats.findings import Note, Problem
 from pipeline.formats.textfile import open_text
 from pipeline.image_sources import ImageSource, open_source
-from pipeline.images import ImageProblem, StoredImage, is_misnamed, keep
+from pipeline.images import ImageProblem, StoredImage, is_misnamed, keep, remove_unfinished
 from pipeline.import_report import ImportReport
 from pipeline.records import Record
 from pipeline.store import Store
@@ -233,7 +233,8 @@ def _already_done(context: "JobContext", name: str) -> dict[str, Any] | None:
 
 
 def _remove_leftovers(context: "JobContext") -> None:
-    """Delete half data sets of imports that were killed; one lane runs one import, so none of them is alive."""
+    """Delete half data sets and half image files of imports that were killed; one lane runs one import, so none of them is alive."""
+    remove_unfinished(context.workspace)
     running = {ImportParams.from_json(job.params).name for job in context.store.jobs.active("io")
                if job.kind == "import" and job.state == "running" and job.id != context.job.id}
     for dataset in context.store.datasets.all(ready_only=False):

@@ -273,6 +273,18 @@ def test_a_killed_import_starts_again_and_ends_whole(store: Store, workspace: Wo
     assert not list(workspace.root.rglob("*.part"))
 
 
+def test_half_files_of_a_killed_import_go_and_those_of_a_living_process_stay(store: Store, workspace: Workspace, tmp_path: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    for folder in (workspace.images_dir, workspace.thumbnails_dir):
+        (folder / ".unfinished").mkdir()
+        for process_id in (dead.pid, os.getpid()):
+            (folder / ".unfinished" / f"{process_id}.1.{'a' * 64}.part").write_bytes(b"half")
+    (tmp_path / "a.json").write_text(json.dumps([row(0)]))
+    run_job(workspace, store, file=str(tmp_path / "a.json"), images="", name="x")
+    assert {path.name.split(".")[0] for path in workspace.root.rglob("*.part")} == {str(os.getpid())}
+
+
 def test_a_job_killed_after_its_last_step_is_not_imported_twice(store: Store, workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps([row(0)]))
     job = run_job(workspace, store, file=str(tmp_path / "a.json"), images="", name="x")
