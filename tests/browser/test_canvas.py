@@ -265,6 +265,7 @@ def stored_spec_or_none(store: Store, dataset_id: int) -> dict[str, Any] | None:
 def test_the_followers_stand_where_plotly_draws(page: Page, studio_server: StudioProcess, store: Store) -> None:
     dataset_id = seed(store, "Follow")
     open_select(page, studio_server, dataset_id)
+    expect(page.locator(".sankey-plot[aria-label]")).to_have_count(1)  # what isn't drawn yet needs no follower
     held: list[Route] = []
     page.route("**/api/selections/current", lambda route: held.append(route))  # the exact answer waits, so that the followers can be seen
     page.get_by_role("slider", name="Detail: question cut", exact=True).focus()
