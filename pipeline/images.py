@@ -24,9 +24,9 @@ MAX_PIXELS = 50_000_000
 MAX_BYTES = 64 << 20
 MAX_SIDE = 60_000
 THUMBNAIL_SIDE = 320
+THUMBNAIL_QUALITY = 82
 UNFINISHED = ".unfinished"
 """Folder of files that are being written, below the images and below the thumbnails."""
-THUMBNAIL_QUALITY = 82
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 """What may be decoded. Left out on purpose: formats that run programs (EPS) or are documents (PDF, SVG)."""

@@ -7,7 +7,6 @@ Raises NotFound for a data set or selection that isn't there.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any, Literal
 

@@ -24,22 +24,6 @@ from tests.studio.seeding import HOSTILE, scorer_key, seed_dataset, seed_scores
 WHO = "Maria"
 
 
-@pytest.fixture
-def scored(context: StudioContext) -> int:
-    """30 records, ten a type, two candidates each; question score = place, the better candidate is the second; the first two have no score."""
-    dataset_id = seed_dataset(context.store)
-    seed_scores(context.store, dataset_id, failed=2)
-    return dataset_id
-
-
-@pytest.fixture
-def client(context: StudioContext) -> Iterator[TestClient]:
-    from studio.server import create_app
-
-    with TestClient(create_app(context), base_url="http://127.0.0.1", raise_server_exceptions=False) as opened:
-        yield opened
-
-
 @pytest.fixture(scope="module")
 def one_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """A studio with data set 1 scored, for requests that are refused and so change nothing: one for all of them."""

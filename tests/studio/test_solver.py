@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,22 +15,6 @@ from studio.api import solver as api
 from studio.context import StudioContext
 from studio.selection_input import read_spec
 from tests.studio.seeding import seed_dataset, seed_scores
-
-
-@pytest.fixture
-def scored(context: StudioContext) -> int:
-    """30 records, ten a type, three an image; question score = place, the first two have none."""
-    dataset_id = seed_dataset(context.store)
-    seed_scores(context.store, dataset_id, failed=2)
-    return dataset_id
-
-
-@pytest.fixture
-def client(context: StudioContext) -> Iterator[TestClient]:
-    from studio.server import create_app
-
-    with TestClient(create_app(context), base_url="http://127.0.0.1", raise_server_exceptions=False) as opened:
-        yield opened
 
 
 def test_a_wish_is_solved_over_http(client: TestClient, scored: int) -> None:
